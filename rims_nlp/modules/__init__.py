@@ -1,0 +1,1 @@
+"""``nn.Module`` layers, one concept a file."""

@@ -1,0 +1,29 @@
+"""The RIM recurrence: one registry of backends, one door."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+
+from rims_nlp.ops.rim import hoisted, naive
+
+logger = logging.getLogger(__name__)
+
+ENVIRONMENT = "RIMS_NLP_BACKEND"
+BACKENDS: dict[str, Callable] = {"naive": naive.sequence, "hoisted": hoisted.sequence}
+
+
+def select(backend: str = "auto") -> Callable:
+    """The recurrence of a backend; ``RIMS_NLP_BACKEND`` in the environment overrides "auto".
+
+    Raises:
+        ValueError: for a name that is not registered.
+    """
+    name = os.environ.get(ENVIRONMENT, "auto") if backend == "auto" else backend
+    if name == "auto":
+        name = "hoisted"
+        logger.debug("RIM backend: %s", name)
+    if name not in BACKENDS:
+        raise ValueError(f"unknown RIM backend {name!r}; expected auto or one of {', '.join(BACKENDS)}")
+    return BACKENDS[name]
