@@ -11,8 +11,10 @@ from torch import Tensor, nn
 class SequenceAttention(nn.Module):
     """Dot-product attention over the encoder's outputs, for one step or all steps of a decoder at once.
 
-    Luong et al. (2015), "Effective Approaches to Attention-based Neural Machine Translation", Eq. 5-8 with the
-    "general" score: ``attend(h) = tanh(W_out [context ; h])``.
+    Luong et al. (2015), "Effective Approaches to Attention-based Neural Machine Translation", Eq. 5 and 7-8 with the
+    "general" score, ``(W query) . source / sqrt(source_size)``, and the attentional state
+    ``tanh(W_out [context ; query])``. The score's projection is on the query, so nothing of the source needs to be
+    recomputed or kept from step to step of a search.
 
     Args:
         query_size: size of the decoder's states.
@@ -22,31 +24,25 @@ class SequenceAttention(nn.Module):
 
     def __init__(self, query_size: int, source_size: int, output_size: int) -> None:
         super().__init__()
-        self.project_source = nn.Linear(source_size, query_size, bias=False)
+        self.project_query = nn.Linear(query_size, source_size, bias=False)
         self.project_output = nn.Linear(source_size + query_size, output_size, bias=False)
 
-    def keys(self, source: Tensor) -> Tensor:
-        """Keys of the source ``(S, B, source_size)``, to be computed once a sentence: ``(B, query_size, S)``."""
-        return self.project_source(source).permute(1, 2, 0)
-
-    def forward(
-        self, query: Tensor, source: Tensor, padding_mask: Tensor | None, keys: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, query: Tensor, source: Tensor, padding_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Attend from every decoder step.
 
         Args:
             query: ``(T, B, query_size)``.
             source: ``(S, B, source_size)``.
             padding_mask: ``(S, B)``, True = pad; None: no padding.
-            keys: what :meth:`keys` gives for ``source``; None: computed here.
 
         Returns:
-            attentional states ``(T, B, output_size)`` and attention weights ``(B, T, S)``.
+            attentional states ``(T, B, output_size)`` and attention weights ``(B, T, S)``, float32 at least.
         """
-        keys = self.keys(source) if keys is None else keys
-        scores = torch.bmm(query.transpose(0, 1), keys).float() / math.sqrt(query.shape[-1])
+        keys = source.transpose(0, 1)  # (B, S, source_size)
+        scores = torch.bmm(self.project_query(query).transpose(0, 1), keys.transpose(1, 2))
+        scores = (scores if scores.dtype == torch.float64 else scores.float()) / math.sqrt(source.shape[-1])
         if padding_mask is not None:
             scores = scores.masked_fill(padding_mask.t().unsqueeze(1), -math.inf)
         weights = torch.softmax(scores, dim=-1)
-        context = torch.bmm(weights.to(source.dtype), source.transpose(0, 1)).transpose(0, 1)
+        context = torch.bmm(weights.to(keys.dtype), keys).transpose(0, 1)
         return torch.tanh(self.project_output(torch.cat([context, query], dim=-1))), weights

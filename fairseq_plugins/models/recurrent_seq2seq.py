@@ -1,0 +1,318 @@
+"""The encoder-decoder that all recurrent families share; only the recurrent core is exchanged.
+
+Embedding, bidirectional encoder core, decoder core, attention over the encoder, output: Luong et al. (2015). Attention
+comes after the recurrence, so that training runs the core and the attention over all steps at once; input feeding (the
+attentional state enters the next step's input) is an option.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from fairseq import utils
+from fairseq.data import Dictionary
+from fairseq.dataclass import FairseqDataclass
+from fairseq.models import FairseqEncoder, FairseqEncoderDecoderModel, FairseqIncrementalDecoder
+from omegaconf import II
+from torch import Tensor, nn
+
+from rims_nlp import SequenceAttention
+from rims_nlp.modules.recurrent import RecurrentCore, RecurrentCoreBridge, State
+
+CACHE = "recurrent_state"
+
+
+@dataclass
+class RecurrentSeq2SeqConfig(FairseqDataclass):
+    """Options of the skeleton."""
+
+    dropout: float = field(default=0.1, metadata={"help": "dropout on embeddings and on outputs (probability)"})
+    layer_dropout: float = field(
+        default=0.1, metadata={"help": "dropout between the layers of a core (probability); no effect with one layer"}
+    )
+    encoder_embed_dim: int = field(default=512, metadata={"help": "source embedding size"})
+    encoder_hidden_size: int = field(default=512, metadata={"help": "width of an encoder layer, per direction"})
+    encoder_layers: int = field(default=1, metadata={"help": "layers of the encoder; the decoder must have as many"})
+    encoder_unidirectional: bool = field(
+        default=False, metadata={"help": "read the source left to right only (default: in both directions)"}
+    )
+    decoder_embed_dim: int = field(default=512, metadata={"help": "target embedding size, and size of the output state"})
+    decoder_hidden_size: int = field(default=1024, metadata={"help": "width of a decoder layer"})
+    decoder_layers: int = field(default=1, metadata={"help": "layers of the decoder"})
+    input_feeding: bool = field(
+        default=False,
+        metadata={"help": "feed the attentional state into the next step (default: attend after the recurrence; faster)"},
+    )
+    share_decoder_input_output_embed: bool = field(
+        default=False, metadata={"help": "share the target embedding with the output layer"}
+    )
+    share_all_embeddings: bool = field(
+        default=False,
+        metadata={"help": "share source embedding, target embedding and output layer; needs one dictionary"},
+    )
+    max_source_positions: int = II("task.max_source_positions")
+    max_target_positions: int = II("task.max_target_positions")
+
+
+def embedding(dictionary: Dictionary, size: int) -> nn.Embedding:
+    """A new embedding; padding is 0."""
+    table = nn.Embedding(len(dictionary), size, padding_idx=dictionary.pad())
+    nn.init.normal_(table.weight, std=size**-0.5)
+    nn.init.zeros_(table.weight[dictionary.pad()])
+    return table
+
+
+def check_config(cfg: RecurrentSeq2SeqConfig) -> None:
+    """ValueError where options of the skeleton contradict each other."""
+    if cfg.encoder_layers != cfg.decoder_layers:
+        raise ValueError(
+            "--encoder-layers and --decoder-layers must be equal (the decoder starts from the encoder's state), "
+            f"got {cfg.encoder_layers} and {cfg.decoder_layers}"
+        )
+    if cfg.share_all_embeddings and cfg.encoder_embed_dim != cfg.decoder_embed_dim:
+        raise ValueError(
+            "--share-all-embeddings needs --encoder-embed-dim equal to --decoder-embed-dim, "
+            f"got {cfg.encoder_embed_dim} and {cfg.decoder_embed_dim}"
+        )
+
+
+class EncoderOut(NamedTuple):
+    """What the encoder hands to the decoder."""
+
+    output: Tensor  # (S, B, C)
+    padding_mask: Tensor | None  # (S, B), True = pad; None: no padding
+    state: State  # (layers * directions, B, H) each
+
+    def reorder(self, new_order: Tensor) -> "EncoderOut":
+        """Select sentences of the batch."""
+        return EncoderOut(
+            self.output.index_select(1, new_order),
+            None if self.padding_mask is None else self.padding_mask.index_select(1, new_order),
+            tuple(part.index_select(1, new_order) for part in self.state),
+        )
+
+
+class RecurrentEncoder(FairseqEncoder):
+    """Embedding and a recurrent core over the source.
+
+    Args:
+        dictionary: of the source language.
+        embed_tokens: source embedding.
+        core: reads the embedded tokens.
+        dropout: on embeddings and outputs.
+        max_source_positions: longest source, in tokens.
+    """
+
+    def __init__(
+        self,
+        dictionary: Dictionary,
+        embed_tokens: nn.Embedding,
+        core: RecurrentCore,
+        *,
+        dropout: float,
+        max_source_positions: int,
+    ) -> None:
+        super().__init__(dictionary)
+        self.embed_tokens, self.core = embed_tokens, core
+        self.dropout = nn.Dropout(dropout)
+        self.padding_idx = dictionary.pad()
+        self.max_source_positions = max_source_positions
+
+    def forward(self, src_tokens: Tensor, src_lengths: Tensor, **unused: Any) -> "EncoderOut":
+        """Encode ``src_tokens`` ``(B, S)``, padded on either side; ``src_lengths`` ``(B,)`` in tokens."""
+        tokens = utils.convert_padding_direction(src_tokens, self.padding_idx, left_to_right=True)
+        padding_mask = tokens.eq(self.padding_idx).t()
+        has_padding = bool(padding_mask.any())
+        x = self.dropout(self.embed_tokens(tokens.t()))
+        output, state = self.core(x, lengths=(~padding_mask).sum(0) if has_padding else None)
+        return EncoderOut(self.dropout(output), padding_mask if has_padding else None, state)
+
+    def reorder_encoder_out(self, encoder_out: EncoderOut, new_order: Tensor) -> "EncoderOut":
+        return encoder_out.reorder(new_order)
+
+    def max_positions(self) -> int:
+        return self.max_source_positions
+
+
+class RecurrentDecoder(FairseqIncrementalDecoder):
+    """Embedding, a recurrent core, attention over the encoder, output layer.
+
+    Args:
+        dictionary: of the target language.
+        embed_tokens: target embedding.
+        core: reads the embedded tokens (with input feeding: beside the last attentional state).
+        bridge: gives the core's initial state from the encoder's final state.
+        attention: over the encoder's outputs.
+        share_input_output_embed: use the target embedding as output layer.
+        input_feeding: whether the attentional state enters the next step.
+        dropout: on embeddings and outputs.
+        max_target_positions: longest target, in tokens.
+    """
+
+    def __init__(
+        self,
+        dictionary: Dictionary,
+        embed_tokens: nn.Embedding,
+        core: RecurrentCore,
+        bridge: RecurrentCoreBridge,
+        attention: SequenceAttention,
+        *,
+        share_input_output_embed: bool,
+        input_feeding: bool,
+        dropout: float,
+        max_target_positions: int,
+    ) -> None:
+        super().__init__(dictionary)
+        self.embed_tokens, self.core, self.bridge, self.attention = embed_tokens, core, bridge, attention
+        self.input_feeding, self.dropout = input_feeding, nn.Dropout(dropout)
+        self.output_projection = nn.Linear(embed_tokens.embedding_dim, len(dictionary), bias=False)
+        if share_input_output_embed:
+            self.output_projection.weight = embed_tokens.weight
+        else:
+            nn.init.normal_(self.output_projection.weight, std=embed_tokens.embedding_dim**-0.5)
+        self.max_target_positions = max_target_positions
+
+    def forward(
+        self,
+        prev_output_tokens: Tensor,
+        encoder_out: EncoderOut,
+        incremental_state: dict | None = None,
+        **unused: Any,
+    ) -> tuple[Tensor, dict[str, list[Tensor]]]:
+        """Scores of the next token ``(B, T, V)`` and ``{"attn": [(B, T, S)]}``.
+
+        Args:
+            prev_output_tokens: ``(B, T)``; with ``incremental_state`` only the last token is read.
+            encoder_out: what the encoder gave.
+            incremental_state: carries the core's state from step to step of a search.
+        """
+        features, extra = self.extract_features(prev_output_tokens, encoder_out, incremental_state)
+        return self.output_layer(features), extra
+
+    def output_layer(self, features: Tensor) -> Tensor:
+        """Scores over the vocabulary ``(B, T, V)`` from attentional states ``(B, T, embed_dim)``."""
+        return self.output_projection(features)
+
+    def extract_features(
+        self, prev_output_tokens: Tensor, encoder_out: EncoderOut, incremental_state: dict | None = None, **unused: Any
+    ) -> tuple[Tensor, dict[str, list[Tensor]]]:
+        """Attentional states ``(B, T, embed_dim)`` and ``{"attn": [(B, T, S)]}``."""
+        cached = None if incremental_state is None else self.get_incremental_state(incremental_state, CACHE)
+        if incremental_state is not None:
+            prev_output_tokens = prev_output_tokens[:, -1:]
+        x = self.dropout(self.embed_tokens(prev_output_tokens.t()))
+        if cached is None:
+            state, feed = self.bridge(encoder_out.state), x.new_zeros(x.shape[1], self.output_projection.in_features)
+        else:
+            feed, *parts = (cached[name] for name in sorted(cached))
+            state = tuple(parts)
+        run = self._run_with_feeding if self.input_feeding else self._run_at_once
+        features, weights, state, feed = run(x, encoder_out, state, feed)
+        if incremental_state is not None:
+            entries = {"feed": feed, **{f"state_{index}": part for index, part in enumerate(state)}}
+            self.set_incremental_state(incremental_state, CACHE, entries)
+        return features.transpose(0, 1), {"attn": [weights]}
+
+    def _run_at_once(
+        self, x: Tensor, encoder_out: EncoderOut, state: State, feed: Tensor
+    ) -> tuple[Tensor, Tensor, State, Tensor]:
+        """The core over all steps, then the attention of all steps; x ``(T, B, embed_dim)``."""
+        output, state = self.core(x, state)
+        attended, weights = self.attention(self.dropout(output), encoder_out.output, encoder_out.padding_mask)
+        return self.dropout(attended), weights, state, feed
+
+    def _run_with_feeding(
+        self, x: Tensor, encoder_out: EncoderOut, state: State, feed: Tensor
+    ) -> tuple[Tensor, Tensor, State, Tensor]:
+        """Step by step, each step reading the attentional state of the one before, feed ``(B, embed_dim)``."""
+        features, weights = [], []
+        for step in x.unbind(0):
+            attended, weight, state, _ = self._run_at_once(torch.cat([step, feed], -1).unsqueeze(0), encoder_out, state, feed)
+            feed = attended.squeeze(0)
+            features.append(feed)
+            weights.append(weight)
+        return torch.stack(features), torch.cat(weights, dim=1), state, feed
+
+    def reorder_incremental_state_scripting(self, incremental_state: dict, new_order: Tensor) -> None:
+        """Let every hypothesis of the beam go on from the state of the one it extends."""
+        cached = self.get_incremental_state(incremental_state, CACHE)
+        if cached is not None:
+            reordered = {
+                name: part.index_select(0 if name == "feed" else 1, new_order) for name, part in cached.items()
+            }
+            self.set_incremental_state(incremental_state, CACHE, reordered)
+
+    def max_positions(self) -> int:
+        return self.max_target_positions
+
+
+class RecurrentSeq2SeqModel(FairseqEncoderDecoderModel):
+    """Base of the recurrent families; a family says how its core is built."""
+
+    @classmethod
+    def build_core(
+        cls, cfg: RecurrentSeq2SeqConfig, input_size: int, hidden_size: int, num_layers: int, *, bidirectional: bool
+    ) -> RecurrentCore:
+        """The recurrent core of the family."""
+        raise NotImplementedError
+
+    @classmethod
+    def build_model(cls, cfg: RecurrentSeq2SeqConfig, task: Any) -> "RecurrentSeq2SeqModel":
+        """Build encoder and decoder for the task's dictionaries."""
+        check_config(cfg)
+        source, target = task.source_dictionary, task.target_dictionary
+        if cfg.share_all_embeddings and source != target:
+            raise ValueError(
+                "--share-all-embeddings needs one dictionary for both languages "
+                f"(fairseq-preprocess --joined-dictionary), got {len(source)} source and {len(target)} target entries "
+                "that differ"
+            )
+        source_embedding = embedding(source, cfg.encoder_embed_dim)
+        target_embedding = source_embedding if cfg.share_all_embeddings else embedding(target, cfg.decoder_embed_dim)
+        encoder = cls.build_encoder(cfg, source, source_embedding)
+        return cls(encoder, cls.build_decoder(cfg, target, target_embedding, encoder))
+
+    @classmethod
+    def build_encoder(
+        cls, cfg: RecurrentSeq2SeqConfig, dictionary: Dictionary, embed_tokens: nn.Embedding
+    ) -> RecurrentEncoder:
+        """The encoder of the family."""
+        core = cls.build_core(
+            cfg,
+            cfg.encoder_embed_dim,
+            cfg.encoder_hidden_size,
+            cfg.encoder_layers,
+            bidirectional=not cfg.encoder_unidirectional,
+        )
+        return RecurrentEncoder(
+            dictionary, embed_tokens, core, dropout=cfg.dropout, max_source_positions=cfg.max_source_positions
+        )
+
+    @classmethod
+    def build_decoder(
+        cls,
+        cfg: RecurrentSeq2SeqConfig,
+        dictionary: Dictionary,
+        embed_tokens: nn.Embedding,
+        encoder: RecurrentEncoder,
+    ) -> RecurrentDecoder:
+        """A decoder of the family, to go with ``encoder``."""
+        size = cfg.decoder_embed_dim
+        core = cls.build_core(
+            cfg,
+            2 * size if cfg.input_feeding else size,
+            cfg.decoder_hidden_size,
+            cfg.decoder_layers,
+            bidirectional=False,
+        )
+        return RecurrentDecoder(
+            dictionary,
+            embed_tokens,
+            core,
+            RecurrentCoreBridge(encoder.core, core),
+            SequenceAttention(core.output_size, encoder.core.output_size, size),
+            share_input_output_embed=cfg.share_decoder_input_output_embed or cfg.share_all_embeddings,
+            input_feeding=cfg.input_feeding,
+            dropout=cfg.dropout,
+            max_target_positions=cfg.max_target_positions,
+        )

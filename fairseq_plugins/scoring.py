@@ -1,0 +1,98 @@
+"""Scores of a translation, all of them sacreBLEU's own: BLEU and chrF with their signatures, and paired bootstrap."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.significance import PairedTest
+
+Pathlike = str | os.PathLike[str]
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text, divided at line feeds alone; a carriage return before one belongs to the line end.
+
+    ``str.splitlines`` would also divide at characters such as U+2028, which occur inside segments.
+    """
+    lines = text.split("\n")
+    return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
+
+
+def read_lines(path: Pathlike) -> list[str]:
+    """The segments of a UTF-8 text file, one a line.
+
+    Raises:
+        ValueError: if there is no such file or it is not UTF-8.
+    """
+    path = Path(path)
+    try:
+        return split_lines(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
+
+
+def check_line_counts(lines: Sequence[str], others: Sequence[str], name: Pathlike, other_name: Pathlike) -> None:
+    """Refuse two texts that cannot be aligned.
+
+    Raises:
+        ValueError: if they differ in their number of lines; the message names both and gives both counts.
+    """
+    if len(lines) != len(others):
+        raise ValueError(
+            f"{os.fspath(name)} has {len(lines)} lines but {os.fspath(other_name)} has {len(others)}: they must be "
+            "aligned line by line; make the first one again from the complete source"
+        )
+
+
+def score(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
+    """Corpus BLEU and chrF of detokenised text, in percent, with sacreBLEU's signatures.
+
+    Raises:
+        ValueError: if the texts differ in length or are empty.
+    """
+    check_line_counts(hypotheses, references, "the hypotheses", "the reference")
+    if not references:
+        raise ValueError("the reference is empty, so there is nothing to score")
+    bleu, chrf = BLEU(), CHRF()
+    return {
+        "bleu": round(bleu.corpus_score(hypotheses, [references]).score, 2),
+        "chrf": round(chrf.corpus_score(hypotheses, [references]).score, 2),
+        "bleu_signature": str(bleu.get_signature()),
+        "chrf_signature": str(chrf.get_signature()),
+    }
+
+
+def paired_bootstrap(
+    baseline: Sequence[str], systems: Mapping[str, Sequence[str]], references: Sequence[str], *, samples: int = 1000
+) -> dict[str, float]:
+    """Paired bootstrap resampling of BLEU (Koehn, 2004), as sacreBLEU does it.
+
+    Args:
+        baseline: the translation that the others are compared with.
+        systems: name -> translation.
+        references: the reference.
+        samples: how many times the test set is resampled.
+
+    Returns:
+        name -> p-value of the difference in BLEU to the baseline. sacreBLEU fixes its seed, so it is repeatable.
+
+    Raises:
+        ValueError: if a translation has another number of lines than the reference.
+    """
+    for name, lines in {"the baseline": baseline, **systems}.items():
+        check_line_counts(lines, references, name, "the reference")
+    named: list[tuple[str, Sequence[str]]] = [
+        ("baseline", list(baseline)),
+        *((name, list(lines)) for name, lines in systems.items()),
+    ]
+    test = PairedTest(named, {"BLEU": BLEU()}, [list(references)], test_type="bs", n_samples=samples)
+    _, results = test()
+    # The first result belongs to the baseline, which has no p-value.
+    found: list[Any] = results["BLEU"][1:]
+    return {name: float(result.p_value) for name, result in zip(systems, found, strict=True)}

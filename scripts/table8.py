@@ -1,0 +1,302 @@
+"""Put an experiment's scores in a table beside the paper's Table 8: table8.md, .json, .csv and .png."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import logging
+import os
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from experiment import Cell, Experiment, load_experiment
+
+# First, as fairseq would otherwise log everything.
+logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+
+from fairseq_plugins.scoring import check_line_counts, paired_bootstrap, read_lines  # noqa: E402
+
+BASELINE = "lstm"
+SIGNIFICANT = 0.05
+# Goyal et al. (2021), Recurrent Independent Mechanisms, Appendix F, Table 8: BLEU of models trained on WMT,
+# tested on IWSLT14 en-de; by family, then by the number of pairs trained on (en-de; en-de and en-fr).
+PAPER = {
+    "transformer": {1: 22.89, 2: 22.92},
+    "lstm": {1: 21.32, 2: 20.37},
+    "rims": {1: 23.71, 2: 24.23},
+}
+LABELS = {"rims": "RIMs", "lstm": "LSTM", "transformer": "Transformer"}
+COLOURS = {"rims": "#0072B2", "lstm": "#E69F00", "transformer": "#009E73"}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file that an earlier step of the workflow wrote.
+
+    Raises:
+        ValueError: if it is missing; the message says how to make it.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: not found, so this cell is not finished; run the workflow, it makes what is missing")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def spread(values: list[float]) -> dict[str, Any]:
+    """Mean and sample standard deviation over the seeds; one seed has no deviation."""
+    deviation = round(statistics.stdev(values), 4) if len(values) > 1 else None
+    return {"mean": round(statistics.fmean(values), 4), "std": deviation, "values": values}
+
+
+def read_hypotheses(experiment: Experiment, cell: Cell, test: str) -> list[str]:
+    """The translation of a test set, checked to be aligned with its reference."""
+    path = experiment.score_file(cell, test).with_suffix(".hyp")
+    reference = experiment.test_files(test)[1]
+    lines = read_lines(path)
+    check_line_counts(lines, read_lines(reference), path, reference)
+    return lines
+
+
+def p_values(experiment: Experiment, setting: str, test: str) -> dict[str, dict[int, float]]:
+    """Family -> seed -> p-value of its BLEU against the LSTM of the same setting and seed."""
+    families = [family for family in experiment.families if family != BASELINE]
+    values: dict[str, dict[int, float]] = {family: {} for family in families}
+    if BASELINE not in experiment.families or not families:
+        return values
+    references = read_lines(experiment.test_files(test)[1])
+    for seed in experiment.seeds:
+        baseline = read_hypotheses(experiment, Cell(BASELINE, setting, seed), test)
+        systems = {family: read_hypotheses(experiment, Cell(family, setting, seed), test) for family in families}
+        found = paired_bootstrap(baseline, systems, references, samples=experiment.bootstrap)
+        for family, value in found.items():
+            values[family][seed] = value
+    return values
+
+
+def collect(experiment: Experiment) -> dict[str, Any]:
+    """Everything the table shows, as it goes to table8.json.
+
+    Raises:
+        ValueError: if a model or score is missing, a translation is not aligned with its reference, or scores were
+            made with different sacreBLEU signatures.
+    """
+    rows = []
+    signatures: dict[str, set[str]] = {"bleu": set(), "chrf": set()}
+    significance = {
+        (setting, test): p_values(experiment, setting, test)
+        for setting in experiment.settings
+        for test in experiment.tests
+    }
+    for setting, pairs in experiment.settings.items():
+        for family in experiment.families:
+            cells = [Cell(family, setting, seed) for seed in experiment.seeds]
+            models = [read_json(experiment.model_dir(cell) / "model.json") for cell in cells]
+            tests = {}
+            for test in experiment.tests:
+                scores = [read_json(experiment.score_file(cell, test)) for cell in cells]
+                for cell in cells:
+                    read_hypotheses(experiment, cell, test)
+                for metric, seen in signatures.items():
+                    seen.update(found[f"{metric}_signature"] for found in scores)
+                tests[test] = {
+                    "bleu": spread([found["bleu"] for found in scores]),
+                    "chrf": spread([found["chrf"] for found in scores]),
+                    "p_values": significance[setting, test].get(family, {}),
+                }
+            speeds = [model["words_per_second"] for model in models if model["words_per_second"]]
+            rows.append(
+                {
+                    "family": family,
+                    "setting": setting,
+                    "pairs": pairs,
+                    "tests": tests,
+                    "paper_bleu": PAPER.get(family, {}).get(len(pairs)),
+                    "parameters": models[0]["parameters"],
+                    "updates": spread([model["updates"] for model in models]),
+                    "training_seconds": spread([model["training_seconds"] for model in models]),
+                    "words_per_second": spread(speeds) if speeds else None,
+                    "models": models,
+                }
+            )
+    for metric, seen in signatures.items():
+        if len(seen) > 1:
+            raise ValueError(f"the scores were made with different {metric} signatures ({', '.join(sorted(seen))}); "
+                             f"remove {experiment.root / 'scores'} and run the workflow again")  # fmt: skip
+    return {
+        "experiment": experiment.name,
+        "target_pair": experiment.target_pair,
+        "seeds": experiment.seeds,
+        "bootstrap_samples": experiment.bootstrap,
+        "signatures": {metric: seen.pop() for metric, seen in signatures.items()},
+        "rows": rows,
+    }
+
+
+def plus_minus(value: dict[str, Any], form: str = "{:.2f}") -> str:
+    """``mean ± std``, or the mean alone where there is one seed."""
+    mean = form.format(value["mean"])
+    return mean if value["std"] is None else f"{mean} ± {form.format(value['std'])}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a reader: ``45 s``, ``12.3 min`` or ``5.2 h``."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def is_significant(result: dict[str, Any]) -> bool:
+    """Whether the difference to the LSTM holds at every seed."""
+    return bool(result["p_values"]) and max(result["p_values"].values()) < SIGNIFICANT
+
+
+def bleu_text(result: dict[str, Any]) -> str:
+    """BLEU with a star where the difference to the LSTM is significant."""
+    return plus_minus(result["bleu"]) + ("*" if is_significant(result) else "")
+
+
+def p_text(result: dict[str, Any]) -> str:
+    """The largest p-value over the seeds."""
+    return f"{max(result['p_values'].values()):.3f}" if result["p_values"] else "–"
+
+
+def markdown(table: dict[str, Any], tests: list[str]) -> str:
+    """The table as Markdown."""
+    names = [test.replace("_", " ") for test in tests]
+    header = [
+        "trained on", "model", *(f"BLEU {n}" for n in names), "BLEU paper", *(f"chrF {n}" for n in names),
+        *(f"p {n}" for n in names), "parameters", "training", "words/s",
+    ]  # fmt: skip
+    lines = [f"| {' | '.join(header)} |", "|" + "---|" * 2 + "---:|" * (len(header) - 2)]
+    for row in table["rows"]:
+        results = [row["tests"][test] for test in tests]
+        speed = row["words_per_second"]
+        cells = [
+            ", ".join(row["pairs"]),
+            LABELS.get(row["family"], row["family"]),
+            *(bleu_text(result) for result in results),
+            "–" if row["paper_bleu"] is None else f"{row['paper_bleu']:.2f}",
+            *(plus_minus(result["chrf"]) for result in results),
+            *(p_text(result) for result in results),
+            f"{row['parameters']:,}",
+            duration(row["training_seconds"]["mean"]),
+            plus_minus(speed, "{:,.0f}") if speed else "–",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    seeds = table["seeds"]
+    averaged = f"mean ± standard deviation over the seeds {', '.join(map(str, seeds))}"
+    notes = [
+        f"{averaged if len(seeds) > 1 else f'one seed ({seeds[0]})'}; detokenised {table['target_pair']}.",
+        f"BLEU: `{table['signatures']['bleu']}`. chrF: `{table['signatures']['chrf']}`.",
+        "p: paired bootstrap of BLEU against the LSTM trained on the same pairs with the same seed "
+        f"({table['bootstrap_samples']} samples), the largest over the seeds; * below {SIGNIFICANT} at every seed.",
+        "BLEU paper: Goyal et al. (2021), Table 8, trained on WMT and tested on IWSLT14; other data and other sizes, "
+        "so it is the order that can be compared, not the figures.",
+        "training: wall time, validation included. words/s: target subword tokens in training, the median.",
+    ]
+    return "\n".join([f"# {table['experiment']}", "", *lines, "", *(f"- {note}" for note in notes), ""])
+
+
+def comma_separated(table: dict[str, Any]) -> str:
+    """One line per model, setting, test set and seed."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(
+        ["family", "setting", "pairs", "test", "seed", "bleu", "chrf", "p_value", "paper_bleu", "parameters",
+         "updates", "training_seconds", "words_per_second"]
+    )  # fmt: skip
+    for row in table["rows"]:
+        for test, result in row["tests"].items():
+            for index, (seed, model) in enumerate(zip(table["seeds"], row["models"], strict=True)):
+                writer.writerow(
+                    [row["family"], row["setting"], " ".join(row["pairs"]), test, seed,
+                     result["bleu"]["values"][index], result["chrf"]["values"][index],
+                     result["p_values"].get(seed, ""), row["paper_bleu"] or "", model["parameters"],
+                     model["updates"], model["training_seconds"], model["words_per_second"]]
+                )  # fmt: skip
+    return stream.getvalue()
+
+
+def draw(table: dict[str, Any], tests: list[str], path: Path) -> None:
+    """A panel per test set and one for the paper: BLEU by setting, a bar per family, error bars over the seeds."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    rows = table["rows"]
+    settings = list(dict.fromkeys(row["setting"] for row in rows))
+    families = list(dict.fromkeys(row["family"] for row in rows))
+    labels = {row["setting"]: "\n+ ".join(row["pairs"]) for row in rows}
+    panels = [(test.replace("_", " "), [_mean_and_std(row["tests"][test]["bleu"]) for row in rows]) for test in tests]
+    panels.append(("the paper, Table 8\n(other data and sizes)", [(row["paper_bleu"], None) for row in rows]))
+    figure, axes = pyplot.subplots(1, len(panels), figsize=(3.4 * len(panels), 3.6), layout="constrained")
+    width = 0.8 / len(families)
+    for axis, (title, values) in zip(axes, panels, strict=True):
+        for row, (mean, deviation) in zip(rows, values, strict=True):
+            if mean is None:
+                continue
+            place = settings.index(row["setting"]) + (families.index(row["family"]) - (len(families) - 1) / 2) * width
+            colour = COLOURS.get(row["family"], "#666666")
+            axis.bar(place, mean, 0.92 * width, yerr=deviation, capsize=3, color=colour)
+            text = (0, 3 if not deviation else 5)
+            axis.annotate(f"{mean:.1f}", (place, mean + (deviation or 0)), text, textcoords="offset points",
+                          ha="center", fontsize=8)  # fmt: skip
+        axis.set_title(title, fontsize=10)
+        axis.set_xticks(range(len(settings)), [labels[setting] for setting in settings], fontsize=9)
+        axis.set_xlim(-0.5, len(settings) - 0.5)
+        axis.margins(y=0.12)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel(f"BLEU, {table['target_pair']}")
+    handles = [pyplot.Rectangle((0, 0), 1, 1, color=COLOURS.get(family, "#666666")) for family in families]
+    figure.legend(handles, [LABELS.get(family, family) for family in families], loc="outside lower center",
+                  ncols=len(families), frameon=False)  # fmt: skip
+    figure.savefig(path, dpi=150, format="png")
+    pyplot.close(figure)
+
+
+def _mean_and_std(value: dict[str, Any]) -> tuple[float | None, float | None]:
+    return value["mean"], value["std"]
+
+
+def write_tables(experiment: Experiment) -> str:
+    """Write the four files, each in full or not at all; returns the Markdown."""
+    table = collect(experiment)
+    text = markdown(table, experiment.tests)
+    contents = {
+        "csv": comma_separated(table),
+        "json": json.dumps(table, indent=1, ensure_ascii=False) + "\n",
+        "md": text,
+    }
+    experiment.root.mkdir(parents=True, exist_ok=True)
+    suffix = f".tmp-{os.getpid()}"
+    for kind, content in contents.items():
+        path = experiment.root / f"table8.{kind}"
+        path.with_name(path.name + suffix).write_text(content, encoding="utf-8", newline="\n")
+        path.with_name(path.name + suffix).replace(path)
+    picture = experiment.root / "table8.png"
+    draw(table, experiment.tests, picture.with_name(picture.name + suffix))
+    picture.with_name(picture.name + suffix).replace(picture)
+    return text
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line; prints the table and returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example:\n  python scripts/table8.py --config configs/demo.yaml",
+    )
+    parser.add_argument("--config", required=True, metavar="YAML", help="experiment file whose cells are all scored")
+    try:
+        print(write_tables(load_experiment(parser.parse_args(argv).config)), end="")
+    except ValueError as error:
+        print(f"table8.py: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,270 @@
+"""Train one cell of an experiment in a process of its own, and leave a model directory that stands alone.
+
+The directory's last file is model.json: while it is absent, running this again goes on from checkpoint_last.pt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from experiment import Cell, Experiment, load_experiment
+
+ROOT = Path(__file__).resolve().parents[1]
+USER_DIR = ROOT / "fairseq_plugins"
+LOGGED = re.compile(r"\| (train_inner|train|valid) \| (\{.*\})\s*$")
+PARAMETERS = re.compile(r"num\. shared model params: [\d,]+ \(num\. trained: ([\d,]+)\)")
+STARTED = "=== fairseq-train started"
+FINISHED = "| done training in"
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a file that is either there in full or not at all."""
+    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def check_data(experiment: Experiment) -> None:
+    """Refuse data that is not prepared.
+
+    Raises:
+        ValueError: naming the file that is missing, and the command that makes it.
+    """
+    for name in ("spm.model", "signature.json"):
+        if not (experiment.data / name).is_file():
+            raise ValueError(
+                f"{experiment.data / name}: not found; prepare the data first: "
+                f"python -m data_prep prepare --config {experiment.path}"
+            )
+
+
+def recipe(experiment: Experiment, cell: Cell) -> dict[str, Any]:
+    """What a cell is trained with; a directory that was begun with another recipe is not continued."""
+    signature = json.loads((experiment.data / "signature.json").read_text(encoding="utf-8"))
+    return {"arguments": experiment.train_arguments(cell), "data": signature["identity"]}
+
+
+def check_recipe(directory: Path, wanted: dict[str, Any]) -> None:
+    """Record the recipe in a new directory, or compare it with the one recorded.
+
+    Raises:
+        ValueError: if the directory was begun with other options or other data.
+    """
+    path = directory / "recipe.json"
+    if not path.exists():
+        if (directory / "checkpoint_last.pt").exists():
+            raise ValueError(f"{directory}: holds a checkpoint but no recipe.json, so how it was trained is unknown; "
+                             "remove the directory to train anew")  # fmt: skip
+        write_json(path, wanted)
+        return
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if found == wanted:
+        return
+    if found["data"] != wanted["data"]:
+        difference = "on data prepared differently"
+    else:
+        difference = f"with {' '.join(found['arguments'])}, now wanted: {' '.join(wanted['arguments'])}"
+    raise ValueError(
+        f"{directory}: was begun {difference}; take the change back, give the experiment another name, "
+        "or remove the directory to train anew"
+    )
+
+
+@contextlib.contextmanager
+def exclusive(directory: Path) -> Iterator[int]:
+    """Hold the directory's lock, waiting for another process that still trains there; yields its descriptor."""
+    with open(directory / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{directory.name}: another process still trains this model, waiting for it", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file.fileno()
+
+
+def train_command(experiment: Experiment, cell: Cell) -> list[str]:
+    """The complete command line of ``fairseq-train``."""
+    return [
+        sys.executable, "-P", "-m", "fairseq_cli.train", str(experiment.data), "--user-dir", str(USER_DIR),
+        "--save-dir", str(experiment.model_dir(cell)), *experiment.train_arguments(cell),
+    ]  # fmt: skip
+
+
+def is_finished(log: Path) -> bool:
+    """Whether the last training run that the log holds came to its end."""
+    return log.exists() and FINISHED in log.read_text(encoding="utf-8", errors="replace").split(STARTED)[-1]
+
+
+def run_training(command: list[str], directory: Path, threads: int, lock: int) -> None:
+    """Run ``fairseq-train``, its output appended to train.log, and show its progress.
+
+    The child holds the lock too: should this process be killed, a second one waits until the child is gone.
+
+    Raises:
+        ValueError: if training fails; the message ends with the end of the log.
+    """
+    log = directory / "train.log"
+    environment = dict(os.environ, OMP_NUM_THREADS=str(threads), PYTHONUNBUFFERED="1")
+    with open(log, "a", encoding="utf-8") as output:
+        output.write(f"{STARTED} {time.strftime('%Y-%m-%d %H:%M:%S')}\n")
+        output.flush()
+        begin = output.tell()
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, pass_fds=(lock,))
+    try:
+        follow(process, log, begin, directory.name)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+    # The interpreter can abort while it exits, after the last checkpoint was written: what counts is the log.
+    if not is_finished(log):
+        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+        raise ValueError(f"{directory.name}: training failed with status {process.returncode}; end of {log}:\n{tail}")
+
+
+def follow(process: subprocess.Popen, log: Path, begin: int, name: str, interval: float = 0.5) -> None:
+    """Print a line for every validation that the log reports, until the process ends."""
+    with open(log, encoding="utf-8", errors="replace") as file:
+        file.seek(begin)
+        pending = ""
+        while True:
+            ended = process.poll() is not None
+            *lines, pending = (pending + file.read()).split("\n")
+            for stage, values in parse_log("\n".join(lines)):
+                if stage == "valid":
+                    print(f"{name}: update {values['valid_num_updates']}, valid loss {values['valid_loss']}, "
+                          f"perplexity {values['valid_ppl']}", flush=True)  # fmt: skip
+            if ended:
+                return
+            time.sleep(interval)
+
+
+def parse_log(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The figures that fairseq logged: pairs of a stage (train_inner, train, valid) and its values, as text."""
+    for line in text.splitlines():
+        match = LOGGED.search(line)
+        if match:
+            yield match.group(1), json.loads(match.group(2))
+
+
+def words_per_second(text: str) -> float | None:
+    """Target tokens per second, the median over the log's lines; None where the log has none."""
+    figures = list(parse_log(text))
+    inner = [float(values["wps"]) for stage, values in figures if stage == "train_inner" and "wps" in values]
+    speeds = inner or [float(v["train_wps"]) for stage, v in figures if stage == "train" and "train_wps" in v]
+    return round(statistics.median(speeds), 1) if speeds else None
+
+
+def summarise(experiment: Experiment, cell: Cell) -> dict[str, Any]:
+    """The content of model.json.
+
+    Training time and updates are read from the last checkpoint, which adds up over every resumption: it is the wall
+    time in seconds that led to this model, validation included, work lost in a kill left out.
+    """
+    from fairseq.checkpoint_utils import load_checkpoint_to_cpu
+
+    import fairseq_plugins  # noqa: F401  the repairs are needed to read a checkpoint
+
+    directory = experiment.model_dir(cell)
+    text = (directory / "train.log").read_text(encoding="utf-8", errors="replace")
+    state = load_checkpoint_to_cpu(str(directory / "checkpoint_last.pt"))
+    losses = [float(values["valid_loss"]) for stage, values in parse_log(text) if stage == "valid"]
+    return {
+        "arch": experiment.architecture(cell),
+        "task": experiment.task(cell),
+        "lang_pairs": experiment.settings[cell.setting],
+        "target_pair": experiment.target_pair,
+        **asdict(cell),
+        "parameters": int(PARAMETERS.findall(text)[-1].replace(",", "")),
+        "updates": state["optimizer_history"][-1]["num_updates"],
+        "training_seconds": round(state["extra_state"]["previous_training_time"], 1),
+        "words_per_second": words_per_second(text),
+        "best_valid_loss": min(losses, default=None),
+        "threads": experiment.threads,
+        "command": train_command(experiment, cell)[1:],
+        "data": recipe(experiment, cell)["data"],
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in ("torch", "fairseq-fixed", "sentencepiece")},
+        },
+    }
+
+
+def complete(experiment: Experiment, cell: Cell) -> None:
+    """Copy what translation needs beside the checkpoints, and write model.json as the mark of a finished cell."""
+    directory = experiment.model_dir(cell)
+    for path in [experiment.data / "spm.model", *sorted(experiment.data.glob("dict.*.txt"))]:
+        shutil.copyfile(path, directory / path.name)
+    for path in directory.glob("checkpoint_*_*.pt"):
+        path.unlink()
+    if not (directory / "checkpoint_best.pt").exists():
+        raise ValueError(f"{directory}: training left no checkpoint_best.pt; does the experiment disable validation?")
+    write_json(directory / "model.json", summarise(experiment, cell))
+
+
+def train_cell(experiment: Experiment, cell: Cell) -> None:
+    """Train a cell, or go on where it stopped; does nothing where it is done.
+
+    Raises:
+        ValueError: if the data is not prepared, the directory belongs to another recipe, or training fails.
+    """
+    if cell not in experiment.cells():
+        names = ", ".join(known.name for known in experiment.cells())
+        raise ValueError(f"{experiment.path}: has no cell {cell.name}; its cells are {names}")
+    check_data(experiment)
+    directory = experiment.model_dir(cell)
+    directory.mkdir(parents=True, exist_ok=True)
+    with exclusive(directory) as lock:
+        check_recipe(directory, recipe(experiment, cell))
+        if (directory / "model.json").exists():
+            print(f"{cell.name}: already trained", flush=True)
+            return
+        if not is_finished(directory / "train.log"):
+            resumed = (directory / "checkpoint_last.pt").exists()
+            print(f"{cell.name}: {'going on from checkpoint_last.pt' if resumed else 'training'}", flush=True)
+            run_training(train_command(experiment, cell), directory, experiment.threads, lock)
+        complete(experiment, cell)
+    print(f"{cell.name}: done, see {directory}", flush=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example:\n  python scripts/train.py --config configs/demo.yaml --family rims --setting single --seed 1",
+    )
+    parser.add_argument("--config", required=True, metavar="YAML", help="experiment file")
+    parser.add_argument("--family", required=True, help="a key of train.families")
+    parser.add_argument("--setting", required=True, help="a key of train.settings")
+    parser.add_argument("--seed", required=True, type=int, help="a member of train.seeds")
+    arguments = parser.parse_args(argv)
+    try:
+        train_cell(load_experiment(arguments.config), Cell(arguments.family, arguments.setting, arguments.seed))
+    except ValueError as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    # So that `finally` runs and the training process is ended too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    sys.exit(main())
