@@ -28,7 +28,7 @@ demo: setup
 	@echo "These results are in runs/demo/ (table8.md, .json, .csv, .png)."
 
 test: setup
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 $(TESTS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile $(TESTS)
 
 check: setup
 	@$(BIN)/ruff check .

@@ -111,13 +111,10 @@ def _clean_pair(config: DataConfig, pair: str, held_out: dict[str, set[str]], te
     filters = build_filters(config.clean, *(held_out[lang] for lang in langs))
     report: dict[str, Any] = {"train": []}
     _write_pairs(texts, "train", pair, _train_pairs(options.train, langs, filters, report["train"]))
-    for split, text in {
-        "valid": options.valid,
-        **{f"test-{name}": text for name, text in options.tests.items()},
-    }.items():
-        _write_pairs(
-            texts, split, pair, ((normalise(src), normalise(tgt)) for src, tgt in read_aligned(text.src, text.tgt))
-        )
+    held_out_texts = {"valid": options.valid, **{f"test-{name}": text for name, text in options.tests.items()}}
+    for split, text in held_out_texts.items():
+        lines = read_aligned(text.src, text.tgt)
+        _write_pairs(texts, split, pair, ((normalise(src), normalise(tgt)) for src, tgt in lines))
     return report
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sacrebleu.metrics import BLEU, CHRF
-from sacrebleu.significance import PairedTest
+from sacrebleu.significance import PairedTest, Result
 
 Pathlike = str | os.PathLike[str]
 
@@ -93,6 +93,10 @@ def paired_bootstrap(
     ]
     test = PairedTest(named, {"BLEU": BLEU()}, [list(references)], test_type="bs", n_samples=samples)
     _, results = test()
-    # The first result belongs to the baseline, which has no p-value.
-    found: list[Any] = results["BLEU"][1:]
-    return {name: float(result.p_value) for name, result in zip(systems, found, strict=True)}
+    baseline_result, *found = cast(list[Result], results["BLEU"])
+    return {name: _p_value(result, baseline_result) for name, result in zip(systems, found, strict=True)}
+
+
+def _p_value(result: Result, baseline: Result) -> float:
+    """sacreBLEU's p-value, but 1 without a difference: it counts only larger ones, so equal scores get the smallest."""
+    return 1.0 if result.score == baseline.score else float(result.p_value or 0.0)

@@ -191,7 +191,8 @@ def markdown(table: dict[str, Any], tests: list[str]) -> str:
         f"{averaged if len(seeds) > 1 else f'one seed ({seeds[0]})'}; detokenised {table['target_pair']}.",
         f"BLEU: `{table['signatures']['bleu']}`. chrF: `{table['signatures']['chrf']}`.",
         "p: paired bootstrap of BLEU against the LSTM trained on the same pairs with the same seed "
-        f"({table['bootstrap_samples']} samples), the largest over the seeds; * below {SIGNIFICANT} at every seed.",
+        f"({table['bootstrap_samples']} samples), the largest over the seeds; * marks a difference, for better or "
+        f"worse, with p below {SIGNIFICANT} at every seed.",
         "BLEU paper: Goyal et al. (2021), Table 8, trained on WMT and tested on IWSLT14; other data and other sizes, "
         "so it is the order that can be compared, not the figures.",
         "training: wall time, validation included. words/s: target subword tokens in training, the median.",

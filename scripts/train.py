@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import importlib.metadata
 import json
+import logging
 import os
 import platform
 import re
@@ -179,9 +180,9 @@ def summarise(experiment: Experiment, cell: Cell) -> dict[str, Any]:
     time in seconds that led to this model, validation included, work lost in a kill left out.
     """
     from fairseq.checkpoint_utils import load_checkpoint_to_cpu
+    from fairseq.utils import import_user_module
 
-    import fairseq_plugins  # noqa: F401  the repairs are needed to read a checkpoint
-
+    import_user_module(argparse.Namespace(user_dir=str(USER_DIR)))  # its repairs are needed to read a checkpoint
     directory = experiment.model_dir(cell)
     text = (directory / "train.log").read_text(encoding="utf-8", errors="replace")
     state = load_checkpoint_to_cpu(str(directory / "checkpoint_last.pt"))
@@ -265,6 +266,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # Before fairseq is imported, which would log everything.
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     # So that `finally` runs and the training process is ended too.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.exit(main())

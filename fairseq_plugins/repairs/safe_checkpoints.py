@@ -1,6 +1,7 @@
 """Load checkpoints with PyTorch's ``weights_only``: a checkpoint is data and may not name code to run.
 
-Fault: ``fairseq.checkpoint_utils.load_checkpoint_to_cpu`` calls ``torch.load`` without saying how.
+Fault: ``load_checkpoint_to_cpu`` and ``load_ema_from_checkpoint`` of ``fairseq.checkpoint_utils`` call ``torch.load``
+without saying how.
 It shows, where PyTorch loads ``weights_only`` unless told otherwise, as "Weights only load failed" on fairseq's own
 checkpoints (``argparse.Namespace``; numpy arrays after ``--eval-bleu``). Elsewhere, or with
 ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD`` set, it shows as nothing: anything is unpickled, and a checkpoint can run any
@@ -51,10 +52,11 @@ def apply() -> None:
     """Allow what fairseq's checkpoints need, and refuse the rest before fairseq opens the file."""
     torch.serialization.add_safe_globals(allowed_globals())
     checkpoint_utils.load_checkpoint_to_cpu = refuse_pickles(checkpoint_utils.load_checkpoint_to_cpu)
+    checkpoint_utils.load_ema_from_checkpoint = refuse_pickles(checkpoint_utils.load_ema_from_checkpoint)
 
 
 def refuse_pickles(load: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap ``load_checkpoint_to_cpu``: read the file with ``weights_only`` first, whatever fairseq does afterwards.
+    """Wrap a function that loads a checkpoint: read the file with ``weights_only`` first, whatever fairseq does afterwards.
 
     Tensors of a zip checkpoint are mapped, not read, so the first pass costs little.
     """

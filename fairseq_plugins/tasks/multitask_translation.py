@@ -90,18 +90,17 @@ def parse_pair_weights(value: str | None, lang_pairs: Sequence[str]) -> dict[str
     return {pair: weights.get(pair, 1.0) for pair in lang_pairs}
 
 
-def lang_pairs_of_checkpoint(path: str) -> list[str]:
-    """The pairs that the (first) checkpoint of ``--path`` was trained on.
+def task_of_checkpoint(path: str) -> Namespace:
+    """The task's arguments in the (first) checkpoint of ``--path``.
 
     Raises:
         ValueError: it was not trained on several pairs.
     """
     checkpoint = utils.split_paths(path)[0]
-    config = checkpoint_utils.load_checkpoint_to_cpu(checkpoint)["cfg"]
-    lang_pairs = getattr(config["task"], "lang_pairs", None)
-    if lang_pairs is None:
+    args = checkpoint_utils.load_checkpoint_to_cpu(checkpoint)["cfg"]["task"]
+    if getattr(args, "lang_pairs", None) is None:
         raise ValueError(f"{checkpoint} was not trained with --task multitask_translation; use --task translation")
-    return parse_lang_pairs(lang_pairs)
+    return args
 
 
 def check_backend(args: Namespace) -> None:
@@ -176,13 +175,16 @@ class MultitaskTranslationTask(MultilingualTranslationTask):
     def update_args(cls, args: Namespace) -> None:
         """Bring options in their final form; does nothing to those that already are (a checkpoint's).
 
+        To translate, ``--lang-pairs`` and ``--encoder-langtok`` come from the checkpoint unless the pairs are given.
+
         Raises:
             ValueError: on unusable ``--lang-pairs``.
         """
         args.left_pad_source = utils.eval_bool(str(args.left_pad_source))
         args.left_pad_target = utils.eval_bool(str(args.left_pad_target))
         if args.lang_pairs is None and getattr(args, "path", None):
-            args.lang_pairs = lang_pairs_of_checkpoint(args.path)
+            trained = task_of_checkpoint(args.path)
+            args.lang_pairs, args.encoder_langtok = trained.lang_pairs, trained.encoder_langtok
         if args.lang_pairs is None:
             raise ValueError("--lang-pairs is required: the pairs to train together, such as --lang-pairs en-de,en-fr")
         args.lang_pairs = parse_lang_pairs(args.lang_pairs)

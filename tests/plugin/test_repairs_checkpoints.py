@@ -268,6 +268,8 @@ def test_it_is_refused_although_pytorch_is_told_to_unpickle(poisoned, marker, mo
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     with pytest.raises(ValueError, match="poisoned.pt: refused"):
         load(poisoned)
+    with pytest.raises(ValueError, match="poisoned.pt: refused"):
+        checkpoint_utils.load_ema_from_checkpoint(str(poisoned))
     assert not marker.exists()
 
 

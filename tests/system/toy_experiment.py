@@ -10,9 +10,6 @@ import yaml
 
 NOUNS = ["house", "tree", "river", "book", "cat", "dog", "table", "window", "garden", "street"]
 VERBS = ["sees", "finds", "takes", "likes", "keeps"]
-# One archive size for every family: the smallest that the options allow.
-SMALL = ["--encoder-embed-dim", 16, "--decoder-embed-dim", 16]
-RECURRENT = [*SMALL, "--encoder-hidden-size", 24, "--decoder-hidden-size", 24]
 
 
 def sentences(count: int, seed: int) -> list[str]:
@@ -73,7 +70,8 @@ def write_experiment(root: Path, *, updates: int = 4, **train: Any) -> Path:
                 "transformer": {"arch": "transformer_seq2seq_tiny"},
             },
             "options": [
-                "--share-all-embeddings", "--optimizer", "adam", "--lr", 0.005, "--max-tokens", 400, "--max-update",
+                "--share-all-embeddings", "--optimizer", "adam", "--lr", 0.003, "--lr-scheduler", "inverse_sqrt",
+                "--warmup-updates", 50, "--max-tokens", 400, "--max-update",
                 updates, "--log-interval", 2, "--save-interval-updates", 2, "--keep-interval-updates", 1,
             ],
             **train,

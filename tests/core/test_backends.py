@@ -1,0 +1,133 @@
+"""Every rung of the recurrence against the one below: values, final state and every gradient."""
+
+import pytest
+import torch
+
+from rims_nlp import RIM
+from rims_nlp.ops.rim import BACKENDS
+from rims_nlp.testing import TOLERANCE, assert_close
+
+FASTER = [name for name in BACKENDS if name != "naive"]
+OPTIONS = [
+    {},
+    {"num_input_heads": 1},
+    {"cell": "gru", "bias": False},
+    {"variant": "paper", "cell": "gru"},
+    {"variant": "paper", "block_inactive_grad": False},
+    {"bidirectional": True, "num_layers": 2, "layer_input": "units"},
+    {"input_attention": False, "competition": False},
+    {"communication": False},
+    {"comm_top_k": 2, "comm_every": 2},
+    {"input_positions": 2, "num_input_heads": 2},
+]
+
+
+def pair(backend, options, dtype=torch.float64, size=40, **more):
+    rims = []
+    for name in ("naive", backend):
+        torch.manual_seed(0)
+        rims.append(RIM(7, size, num_units=5, num_active=3, init="fan_in", backend=name, dtype=dtype, **(options | more)))
+    return rims
+
+
+def run(rim, x, lengths):
+    """Output, final state and all gradients under random upstream gradients; dropout masks from a fixed seed."""
+    torch.manual_seed(3)
+    x = x.clone().requires_grad_()
+    hidden = tuple(
+        torch.randn(rim.num_layers * rim.num_directions, x.shape[1], rim.hidden_size, dtype=x.dtype).requires_grad_()
+        for _ in range(rim.options.num_states)
+    )
+    output, final = rim(x, hidden if len(hidden) == 2 else hidden[0], lengths=lengths)
+    finals = final if isinstance(final, tuple) else (final,)
+    torch.manual_seed(4)
+    sum((part * torch.randn_like(part)).sum() for part in (output, *finals)).backward()
+    gradients = {f"gradient of {name}": p.grad for name, p in rim.named_parameters()}
+    states = {f"final {i}": part for i, part in enumerate(finals)}
+    initial = {f"gradient of state {i}": part.grad for i, part in enumerate(hidden)}
+    return {"output": output, **states, "gradient of x": x.grad, **initial, **gradients}
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("backend", FASTER)
+def test_equals_naive(backend, options, padded):
+    x = torch.randn(6, 4, 7, dtype=torch.float64)
+    lengths = torch.tensor([6, 2, 0, 5]) if padded else None
+    naive, fast = (run(rim.train(), x, lengths) for rim in pair(backend, options))
+    for name, reference in naive.items():
+        assert_close(name, reference, fast[name], torch.float64)
+
+
+@pytest.mark.parametrize("backend", FASTER)
+def test_equals_naive_on_sets_and_awkward_sizes(backend):
+    x = torch.randn(63, 3, 4, 7, dtype=torch.float64)
+    naive, fast = (run(rim.eval(), x, torch.tensor([63, 31, 1])) for rim in pair(backend, {}, size=185))
+    for name, reference in naive.items():
+        assert_close(name, reference, fast[name], torch.float64)
+
+
+@pytest.mark.parametrize("backend", FASTER)
+def test_float32(backend):
+    x = torch.randn(9, 4, 7)
+    naive, fast = (run(rim.eval(), x, None) for rim in pair(backend, {}, dtype=torch.float32))
+    for name, reference in naive.items():
+        assert_close(name, reference, fast[name], torch.float32)
+
+
+@pytest.mark.parametrize("backend", list(BACKENDS))
+def test_bfloat16_autocast_stays_near_float32(backend):
+    _, rim = pair(backend, {"competition": False}, dtype=torch.float32)  # a choice of units may differ, values may not
+    x = torch.randn(9, 4, 7)
+    expected, (expected_h, _) = rim.eval()(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output, (h, _) = rim(x)
+    assert output.dtype == torch.float32
+    assert_close("output", expected, output, torch.bfloat16)
+    assert_close("h", expected_h, h, torch.bfloat16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rim(x)[0].sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in rim.parameters())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("backend", list(BACKENDS))
+def test_half_precision_module(backend, dtype):
+    _, rim = pair(backend, {"competition": False}, dtype=torch.float32)
+    x = torch.randn(5, 4, 7)
+    expected = rim.eval()(x)[0]
+    output = rim.to(dtype)(x.to(dtype))[0]
+    assert output.dtype == dtype
+    assert_close("output", expected, output, torch.bfloat16)
+
+
+@pytest.mark.parametrize("backend", FASTER)
+@pytest.mark.parametrize("options", [{}, {"cell": "gru", "variant": "paper"}], ids=str)
+def test_gradcheck(backend, options):
+    torch.manual_seed(0)
+    rim = RIM(
+        3, 6, num_units=3, num_active=2, num_input_heads=2, input_key_size=3, num_comm_heads=2, comm_key_size=2,
+        comm_value_size=2, init="fan_in", backend=backend, dtype=torch.float64, block_inactive_grad=False, **options,
+    ).eval()  # fmt: skip
+    x = torch.randn(4, 2, 3, dtype=torch.float64, requires_grad=True)
+    parameters = [p.detach().requires_grad_() for p in rim.parameters()]
+    names = [name for name, _ in rim.named_parameters()]
+
+    def run_with(x, *weights):
+        output, final = torch.func.functional_call(
+            rim, dict(zip(names, weights, strict=True)), (x,), {"lengths": torch.tensor([4, 2])}
+        )
+        return output, *(final if isinstance(final, tuple) else (final,))
+
+    assert torch.autograd.gradcheck(run_with, (x, *parameters))
+
+
+def test_assert_close_bites():
+    one = torch.ones(3)
+    with pytest.raises(AssertionError, match="weight: differs by"):
+        assert_close("weight", one, one + 2 * TOLERANCE[torch.float32], torch.float32)
+    with pytest.raises(AssertionError, match="differs by nan"):
+        assert_close("weight", one, one * float("nan"), torch.float32)
+    with pytest.raises(AssertionError, match=r"shape \(2,\), expected \(3,\)"):
+        assert_close("weight", one, one[:2], torch.float32)
+    assert_close("weight", one, one, torch.float32)

@@ -1,0 +1,116 @@
+"""The results table, from scores made by hand."""
+
+import csv
+import json
+
+import pytest
+import table8
+from experiment import Cell, load_experiment
+
+from fairseq_plugins.scoring import score
+from tests.system.toy_experiment import write_experiment
+
+REFERENCE = [f"the {word} is seen by all of the people there." for word in ("cat", "dog", "sun", "sea", "hill") * 6]
+SECONDS = {"rims": 90.0, "lstm": 30.0, "transformer": 7200.0}
+
+
+def worsen(lines, every):
+    """Spoil each n-th line, so that translations differ in quality."""
+    return ["wrong" if index % every == 0 else line for index, line in enumerate(lines)]
+
+
+@pytest.fixture
+def finished(tmp_path, monkeypatch):
+    """An experiment of two seeds whose models are all trained and scored; the RIMs are clearly better than the LSTM."""
+    monkeypatch.chdir(tmp_path)
+    experiment = load_experiment(write_experiment(tmp_path, seeds=[1, 2]))
+    for test in experiment.tests:
+        _, reference = experiment.test_files(test)
+        reference.parent.mkdir(parents=True)
+        reference.write_text("".join(line + "\n" for line in REFERENCE))
+    for cell in experiment.cells():
+        experiment.model_dir(cell).mkdir(parents=True)
+        model = {"parameters": 1000 * cell.seed, "updates": 7, "training_seconds": SECONDS[cell.family] * cell.seed,
+                 "words_per_second": 100.0 * cell.seed}  # fmt: skip
+        (experiment.model_dir(cell) / "model.json").write_text(json.dumps(model))
+        for test in experiment.tests:
+            hypotheses = worsen(REFERENCE, {"rims": 10, "lstm": 2, "transformer": 2}[cell.family] + cell.seed - 1)
+            path = experiment.score_file(cell, test)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(score(hypotheses, REFERENCE)))
+            path.with_suffix(".hyp").write_text("".join(line + "\n" for line in hypotheses))
+    return experiment
+
+
+def test_numbers_of_the_table(finished):
+    table = table8.collect(finished)
+    row = next(row for row in table["rows"] if (row["family"], row["setting"]) == ("rims", "single"))
+    scores = [json.loads(finished.score_file(Cell("rims", "single", seed), "transfer").read_text()) for seed in (1, 2)]
+    values = [found["bleu"] for found in scores]
+    assert row["tests"]["transfer"]["bleu"]["values"] == values
+    assert row["tests"]["transfer"]["bleu"]["mean"] == pytest.approx(sum(values) / 2, abs=1e-4)
+    assert row["tests"]["transfer"]["bleu"]["std"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5, abs=1e-3)
+    assert row["training_seconds"]["mean"] == 135.0
+    assert row["words_per_second"]["values"] == [100.0, 200.0]
+    assert row["paper_bleu"] == 23.71
+    assert table["signatures"]["bleu"].startswith("nrefs:1|case:mixed|eff:no|tok:13a")
+    assert table["signatures"]["chrf"].startswith("nrefs:1|case:mixed|eff:yes|nc:6")
+
+
+def test_paired_bootstrap_marks_what_differs_from_the_lstm(finished):
+    rows = {row["family"]: row["tests"]["in_domain"] for row in table8.collect(finished)["rows"]}
+    assert set(rows["rims"]["p_values"]) == {1, 2}
+    assert max(rows["rims"]["p_values"].values()) < 0.05
+    assert table8.bleu_text(rows["rims"]).endswith("*")
+    assert rows["lstm"]["p_values"] == {}
+    # The same translation as the LSTM's.
+    assert rows["transformer"]["p_values"] == {1: 1.0, 2: 1.0}
+    assert not table8.bleu_text(rows["transformer"]).endswith("*")
+
+
+def test_main_writes_all_four_files_and_prints_the_markdown(finished, capsys):
+    assert table8.main(["--config", str(finished.path)]) == 0
+    text = capsys.readouterr().out
+    assert text == (finished.root / "table8.md").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + 6
+    assert {line.count("|") for line in lines} == {lines[0].count("|")}
+    for figure in ("22.89", "22.92", "21.32", "20.37", "23.71", "24.23", " ± ", "2.2 min", "45 s", "3.0 h"):
+        assert figure in text
+    with open(finished.root / "table8.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3 * 2 * 2 * 2
+    assert all(float(row["bleu"]) > 0 and float(row["training_seconds"]) > 0 for row in rows)
+    assert json.loads((finished.root / "table8.json").read_text())["seeds"] == [1, 2]
+    assert (finished.root / "table8.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(finished.root.glob("*.tmp-*"))
+
+
+def test_a_translation_that_lost_a_line_is_refused(finished, capsys):
+    path = finished.score_file(Cell("transformer", "multitask", 2), "transfer").with_suffix(".hyp")
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert table8.main(["--config", str(finished.path)]) == 1
+    error = capsys.readouterr().err
+    assert f"{path} has 29 lines but runs/toy/data/tests/transfer/en-de.ref has 30" in error
+    assert not (finished.root / "table8.md").exists()
+
+
+@pytest.mark.parametrize("what", ["model.json", "transfer.json"])
+def test_an_unfinished_cell_is_named(finished, capsys, what):
+    cell = Cell("rims", "single", 1)
+    path = (finished.model_dir(cell) if what == "model.json" else finished.score_file(cell, "transfer").parent) / what
+    path.unlink()
+    assert table8.main(["--config", str(finished.path)]) == 1
+    assert f"{path}: not found, so this cell is not finished; run the workflow" in capsys.readouterr().err
+
+
+def test_scores_of_different_signatures_are_not_compared(finished, capsys):
+    path = finished.score_file(Cell("rims", "single", 1), "transfer")
+    path.write_text(path.read_text().replace("tok:13a", "tok:zh"))
+    assert table8.main(["--config", str(finished.path)]) == 1
+    assert "different bleu signatures" in capsys.readouterr().err
+
+
+def test_one_seed_has_no_spread():
+    assert table8.plus_minus(table8.spread([3.14159])) == "3.14"
+    assert table8.plus_minus(table8.spread([1.0, 3.0])) == "2.00 ± 1.41"
