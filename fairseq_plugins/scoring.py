@@ -99,4 +99,5 @@ def paired_bootstrap(
 
 def _p_value(result: Result, baseline: Result) -> float:
     """sacreBLEU's p-value, but 1 without a difference: it counts only larger ones, so equal scores get the smallest."""
-    return 1.0 if result.score == baseline.score else float(result.p_value or 0.0)
+    assert result.p_value is not None, "only the baseline has none"
+    return 1.0 if result.score == baseline.score else float(result.p_value)

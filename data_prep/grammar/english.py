@@ -1,6 +1,6 @@
 """English: morphology and word order."""
 
-from data_prep.grammar.lexicon import Adverb, Verb
+from data_prep.grammar.lexicon import Adverb
 from data_prep.grammar.syntax import (
     MODALS,
     NP,
@@ -15,10 +15,10 @@ from data_prep.grammar.syntax import (
     agreement,
     finish,
     join_words,
+    subject_agreement,
 )
 
 _OBLIQUE = {"I": "me", "he": "him", "she": "her", "we": "us", "they": "them", "you": "you"}
-_DEGREES = {"the", "a", "this", "every", "all", "many", "some", "two", "three"}
 _DOUBLED = {"stop", "put", "get", "cut", "plan"}
 _NOT = {"can": "can't", "must": "mustn't", "should": "shouldn't", "will": "won't", "would": "wouldn't"}
 _SHORT = {"am": "'m", "are": "'re", "have": "'ve", "will": "'ll", "is": "'s", "has": "'s", "would": "'d"}
@@ -62,6 +62,8 @@ def _core(tree: Clause) -> list[str]:
         subject = ["who"] if tree.question == "who" else subject
         if finite == "":
             return [*subject, *middle, *body]
+        if tree.negative and tree.spoken and finite == "am":
+            return ["I'm", "not", *middle, *body]
         if tree.negative:
             return [*subject, *_negated(finite, tree.spoken), *middle, *body]
         if tree.spoken and isinstance(tree.subject, Personal) and finite in _SHORT:
@@ -76,9 +78,9 @@ def _core(tree: Clause) -> list[str]:
 
 def verb_words(tree: Clause) -> list[str]:
     """Give the auxiliary (empty if there is none) and then the other verb forms."""
-    subject = agreement(tree.subject)
-    if tree.gap == "subject":
-        subject = agreement(tree.subject)
+    subject = subject_agreement(tree)
+    if tree.verb is None and tree.predicate is None:
+        subject = agreement(tree.object)
     be = _be(subject.person, subject.plural)
     third = subject.person == 3 and not subject.plural
     plain = "be" if tree.verb is None or tree.passive else tree.verb.en
@@ -193,13 +195,8 @@ def _noun_phrase(tree: NP, negated: bool) -> list[str]:
         words += adjunct(tree.modifier)
     if tree.relative:
         words += ["who" if "pers" in tree.noun.tags and tree.relative.gap == "subject" else "that"]
-        words += clause(tree.relative) if tree.relative.gap == "object" else _gapped(tree.relative)
+        words += clause(tree.relative)
     return words
-
-
-def _gapped(tree: Clause) -> list[str]:
-    """Write a clause whose subject is the relative pronoun: ``subject`` is the head, only there for the agreement."""
-    return clause(tree)[len(phrase(tree.subject)) if tree.subject else 0 :]
 
 
 def _article(following: str) -> str:
@@ -224,8 +221,3 @@ def ing(verb: str) -> str:
     if verb.endswith("e") and not verb.endswith("ee"):
         return verb[:-1] + "ing"
     return verb + (verb[-1] if verb in _DOUBLED else "") + "ing"
-
-
-def is_irregular(verb: Verb) -> bool:
-    """Whether the past is stored rather than derived."""
-    return not verb.en_past.endswith("ed")

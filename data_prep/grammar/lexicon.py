@@ -56,7 +56,11 @@ class Verb:
     @property
     def direct(self) -> bool:
         """Whether the object is a direct (accusative) one in all three languages."""
-        return self.frame in ("object", "recipient") and (self.en_object, self.de_object, self.fr_object) == ("", "a", "")
+        return self.frame in ("object", "recipient") and (self.en_object, self.de_object, self.fr_object) == (
+            "",
+            "a",
+            "",
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

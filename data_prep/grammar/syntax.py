@@ -1,13 +1,28 @@
 """The abstract syntax that the three realisers share: phrases, clauses and sentences without words of any language."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from data_prep.grammar.lexicon import Adjective, Adverb, Noun, Preposition, Verb
 
 Pronoun = Literal["I", "you", "he", "she", "we", "they"]
 Determiner = Literal[
-    "the", "a", "bare", "this", "my", "your", "his", "her", "our", "their", "every", "all", "many", "some", "two", "three"
+    "the",
+    "a",
+    "bare",
+    "this",
+    "my",
+    "your",
+    "his",
+    "her",
+    "our",
+    "their",
+    "every",
+    "all",
+    "many",
+    "some",
+    "two",
+    "three",
 ]
 Tense = Literal["present", "past", "perfect", "future", "can", "must", "should", "want", "would like"]
 Question = Literal["", "yes-no", "what", "who", "where", "whither", "when", "why"]
@@ -82,6 +97,15 @@ class Predicate:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """Person, number and gender of a subject; ``feminine`` is the French gender."""
+
+    person: int
+    plural: bool
+    feminine: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Clause:
     """A clause.
 
@@ -91,6 +115,7 @@ class Clause:
 
     Attributes:
         gap: which part of a relative clause the head noun is: empty, ``subject`` or ``object``.
+        head: the agreement of that noun; see :func:`relative`.
         front: adjunct before the subject.
         mid: adverb beside the finite verb.
         times, places: adjuncts at the end of an English clause (German: before and after the object).
@@ -107,6 +132,7 @@ class Clause:
     progressive: bool = False
     question: Question = ""
     gap: Literal["", "subject", "object"] = ""
+    head: Agreement | None = None
     object: Phrase | None = None
     recipient: Phrase | None = None
     agent: Phrase | None = None
@@ -146,15 +172,6 @@ OPENERS: dict[str, tuple[str, str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """Person, number and gender of a subject; ``feminine`` is the French gender."""
-
-    person: int
-    plural: bool
-    feminine: bool
-
-
 def agreement(phrase: Phrase | None) -> Agreement:
     """Find what a verb agrees with; an absent subject counts as third person singular."""
     match phrase:
@@ -171,9 +188,14 @@ def agreement(phrase: Phrase | None) -> Agreement:
             return Agreement(3, phrase.plural, phrase.noun.fr_gender == "f")
 
 
-def adjunct_language(adjunct: Adverb, language: Literal["en", "de", "fr"]) -> list[str]:
-    """Give the words of an adverb."""
-    return str(getattr(adjunct, language)).split()
+def subject_agreement(tree: Clause) -> Agreement:
+    """Find what the verb of a clause agrees with."""
+    return tree.head if tree.gap == "subject" and tree.head else agreement(tree.subject)
+
+
+def relative(head: NP, clause: Clause) -> NP:
+    """Attach a relative clause to a noun phrase."""
+    return replace(head, relative=replace(clause, head=agreement(head)))
 
 
 def finish(text: str) -> str:

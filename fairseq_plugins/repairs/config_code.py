@@ -77,10 +77,10 @@ def read_value(text: Any) -> Any:
         raise TypeError(f"expected text, got {type(text).__name__}")
     try:
         return _value(ast.parse(text.strip(), mode="eval").body)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError):
         raise NotAValue(
             f"a setting must be a plain value such as True, 3, '0.9, 0.98' or '[(512, 3)] * 2', not code; got {text!r}"
-        ) from error
+        ) from None
 
 
 def _value(node: ast.expr) -> Any:

@@ -56,7 +56,7 @@ def apply() -> None:
 
 
 def refuse_pickles(load: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a function that loads a checkpoint: read the file with ``weights_only`` first, whatever fairseq does afterwards.
+    """Wrap a function that loads a checkpoint: read it with ``weights_only`` first, whatever fairseq does afterwards.
 
     Tensors of a zip checkpoint are mapped, not read, so the first pass costs little.
     """

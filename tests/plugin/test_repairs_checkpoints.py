@@ -25,8 +25,6 @@ from fairseq.optim.adam import FairseqAdam
 from fairseq_plugins.repairs import atomic_copy, checkpoint_names, config_code, safe_checkpoints
 from tests.plugin import toy
 
-DECODER = ("--decoder-embed-dim", "8", "--decoder-hidden-size", "8", "--decoder-out-embed-dim", "8")
-LSTM = ("--arch", "lstm", "-s", "en", "-t", "de", "--encoder-embed-dim", "8", "--encoder-hidden-size", "8", *DECODER)
 EVAL_BLEU = ("--eval-bleu", "--eval-bleu-args", '{"beam": 1, "max_len_b": 3}')
 
 
@@ -37,7 +35,7 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def checkpoint(data, tmp_path_factory) -> Path:
-    return toy.train(data, tmp_path_factory.mktemp("model"), *LSTM, *EVAL_BLEU)
+    return toy.train(data, tmp_path_factory.mktemp("model"), *toy.LSTM_OPTIONS, *EVAL_BLEU)
 
 
 @pytest.fixture
@@ -138,14 +136,14 @@ def test_fairseq_leaves_half_a_file(two_files):
 
 
 def test_training_killed_while_it_copies_can_resume(data, tmp_path):
-    last = toy.train(data, tmp_path, *LSTM)
+    last = toy.train(data, tmp_path, *toy.LSTM_OPTIONS)
     with (
         mock.patch.object(os, "replace", side_effect=KeyboardInterrupt),
         pytest.raises(KeyboardInterrupt),
     ):
-        toy.train(data, tmp_path, *LSTM, "--max-update", "5")
+        toy.train(data, tmp_path, *toy.LSTM_OPTIONS, "--max-update", "5")
     assert updates(last) == 3
-    assert updates(toy.train(data, tmp_path, *LSTM, "--max-update", "6")) == 6
+    assert updates(toy.train(data, tmp_path, *toy.LSTM_OPTIONS, "--max-update", "6")) == 6
 
 
 # Good checkpoints
@@ -158,7 +156,9 @@ def updates(checkpoint: Path) -> int:
 def test_a_checkpoint_with_bleu_loads_generates_and_resumes(data, checkpoint, tmp_path):
     assert any(isinstance(value, np.ndarray) for value in numpy_values(torch.load(checkpoint)))
     assert generate(data, checkpoint).count("H-") == 8
-    resumed = toy.train(data, tmp_path, *LSTM, *EVAL_BLEU, "--restore-file", str(checkpoint), "--max-update", "5")
+    resumed = toy.train(
+        data, tmp_path, *toy.LSTM_OPTIONS, *EVAL_BLEU, "--restore-file", str(checkpoint), "--max-update", "5"
+    )
     assert updates(resumed) == 5
 
 
@@ -260,7 +260,7 @@ def test_generate_and_resume_refuse_it_too(poisoned, marker, data, tmp_path):
     with pytest.raises(ValueError, match="poisoned.pt: refused"):
         generate(data, poisoned)
     with pytest.raises(ValueError, match="poisoned.pt: refused"):
-        toy.train(data, tmp_path / "resumed", *LSTM, "--restore-file", str(poisoned))
+        toy.train(data, tmp_path / "resumed", *toy.LSTM_OPTIONS, "--restore-file", str(poisoned))
     assert not marker.exists()
 
 

@@ -19,9 +19,7 @@ from fairseq.tasks.language_modeling import LanguageModelingTask
 from fairseq_plugins.repairs import consumer_exit, empty_eval_lm, last_batch, numpy2
 from tests.plugin import toy
 
-DECODER = ("--decoder-embed-dim", "8", "--decoder-hidden-size", "8", "--decoder-out-embed-dim", "8")
-LSTM = ("--arch", "lstm", "-s", "en", "-t", "de", "--encoder-embed-dim", "8", "--encoder-hidden-size", "8", *DECODER)
-LSTM_LM = ("--task", "language_modeling", "--arch", "lstm_lm", *DECODER)
+LSTM_LM = ("--task", "language_modeling", "--arch", "lstm_lm", *toy.DECODER_OPTIONS)
 GENERATE = ("--user-dir", toy.USER_DIR, "--cpu", "--beam", "1", "--num-workers", "0")
 
 
@@ -32,7 +30,7 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def checkpoint(data, tmp_path_factory) -> Path:
-    return toy.train(data, tmp_path_factory.mktemp("model"), *LSTM)
+    return toy.train(data, tmp_path_factory.mktemp("model"), *toy.LSTM_OPTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +106,7 @@ def test_fairseq_gives_192(data, checkpoint):
 
 def test_a_set_smaller_than_the_multiple(tmp_path, checkpoint):
     data = toy.binarise(tmp_path, train=20, valid=3, test=3)
-    assert toy.train(data, tmp_path / "model", *LSTM, "--required-batch-size-multiple", "8").exists()
+    assert toy.train(data, tmp_path / "model", *toy.LSTM_OPTIONS, "--required-batch-size-multiple", "8").exists()
     output = toy.run_fairseq("generate", data, "-s", "en", "-t", "de", "--path", checkpoint, *GENERATE)
     assert hypotheses(output) == 3
 
@@ -147,7 +145,7 @@ def test_numpy_itself_is_left_alone():
 
 
 def test_num_batch_buckets(data, tmp_path):
-    assert toy.train(data, tmp_path, *LSTM, "--num-batch-buckets", "2").exists()
+    assert toy.train(data, tmp_path, *toy.LSTM_OPTIONS, "--num-batch-buckets", "2").exists()
 
 
 def test_language_model_by_sentence_trains_and_generates(lm_data, tmp_path):

@@ -21,8 +21,6 @@ from torch import distributed, nn
 from fairseq_plugins.repairs import cpu_ddp
 from tests.plugin import toy
 
-DECODER = ("--decoder-embed-dim", "8", "--decoder-hidden-size", "8", "--decoder-out-embed-dim", "8")
-LSTM = ("--arch", "lstm", "-s", "en", "-t", "de", "--encoder-embed-dim", "8", "--encoder-hidden-size", "8", *DECODER)
 WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="about machines without a GPU")
 
 
@@ -60,7 +58,7 @@ def send_to_another_rank(state):
 @pytest.fixture
 def state(data, tmp_path) -> dict:
     """A checkpoint as rank 0 has loaded it."""
-    return checkpoint_utils.load_checkpoint_to_cpu(str(toy.train(data, tmp_path, *LSTM)))
+    return checkpoint_utils.load_checkpoint_to_cpu(str(toy.train(data, tmp_path, *toy.LSTM_OPTIONS)))
 
 
 def test_a_rank_receives_a_checkpoint(state):
@@ -98,13 +96,13 @@ def test_two_ranks_without_a_gpu_are_refused(data, tmp_path):
         "--update-freq 2 .*--distributed-no-spawn --distributed-backend gloo"
     )
     with pytest.raises(ValueError, match=message):
-        toy.train(data, tmp_path / "model", *LSTM, *TWO_RANKS)
+        toy.train(data, tmp_path / "model", *toy.LSTM_OPTIONS, *TWO_RANKS)
 
 
 @WITHOUT_GPU
 def test_fairseq_trains_nothing_and_says_nothing(data, tmp_path):
     with without_repair(distributed_utils, "call_main"):
-        toy.train(data, tmp_path / "model", *LSTM, *TWO_RANKS)
+        toy.train(data, tmp_path / "model", *toy.LSTM_OPTIONS, *TWO_RANKS)
     assert not (tmp_path / "model").exists()
 
 
@@ -185,12 +183,12 @@ def test_fairseq_wraps_it_without_a_word(one_rank):
 )
 def test_options_that_need_a_device(option, message, data, tmp_path):
     with pytest.raises(ValueError, match=message):
-        toy.train(data, tmp_path, *LSTM, option)
+        toy.train(data, tmp_path, *toy.LSTM_OPTIONS, option)
 
 
 @WITHOUT_GPU
 def test_the_half_precision_that_works(data, tmp_path):
-    assert toy.train(data, tmp_path, *LSTM, "--memory-efficient-fp16").exists()
+    assert toy.train(data, tmp_path, *toy.LSTM_OPTIONS, "--memory-efficient-fp16").exists()
 
 
 @WITHOUT_GPU

@@ -69,6 +69,13 @@ TRAIN_OPTIONS = (
     "--required-batch-size-multiple", "1",
 )  # fmt: skip
 
+# fairseq's own LSTM, as small as can be, for tests that are not about a model.
+DECODER_OPTIONS = ("--decoder-embed-dim", "8", "--decoder-hidden-size", "8", "--decoder-out-embed-dim", "8")
+LSTM_OPTIONS = (
+    "--arch", "lstm", "-s", "en", "-t", "de", "--encoder-embed-dim", "8", "--encoder-hidden-size", "8",
+    *DECODER_OPTIONS,
+)  # fmt: skip
+
 
 def train(data: Path, save_dir: Path, *argv: str) -> Path:
     """Train on the toy data; returns the last checkpoint."""

@@ -1,0 +1,193 @@
+"""The skeleton and its families: shapes of the search, padding, embeddings, sizes."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from fairseq.data import Dictionary
+
+import fairseq_plugins  # noqa: F401
+from fairseq_plugins import parameters
+from fairseq_plugins.models.lstm_seq2seq import LSTMSeq2SeqModel
+from fairseq_plugins.models.multilingual import MultilingualRIMSeq2SeqModel
+from fairseq_plugins.models.recurrent_seq2seq import RecurrentSeq2SeqConfig
+from fairseq_plugins.models.rims_seq2seq import RIMSeq2SeqConfig, RIMSeq2SeqModel
+from rims_nlp.testing import assert_close
+from scripts import model_sizes
+
+FAMILIES = {"rims": (RIMSeq2SeqModel, RIMSeq2SeqConfig), "lstm": (LSTMSeq2SeqModel, RecurrentSeq2SeqConfig)}
+WIDTHS = {
+    "encoder_embed_dim": 8, "encoder_hidden_size": 12, "decoder_embed_dim": 8, "decoder_hidden_size": 18,
+    "max_source_positions": 100, "max_target_positions": 100,
+}  # fmt: skip
+
+
+def dictionary(words):
+    symbols = Dictionary()
+    for word in words:
+        symbols.add_symbol(word)
+    return symbols
+
+
+def make_task(**dictionaries):
+    source, target = (dictionaries.get(side, dictionary("abcdefg")) for side in ("source", "target"))
+    return SimpleNamespace(source_dictionary=source, target_dictionary=target)
+
+
+def make_model(family="rims", task=None, **options):
+    torch.manual_seed(0)
+    model, config = FAMILIES[family]
+    return model.build_model(config(**(WIDTHS | options)), task or make_task()).double().eval()
+
+
+SOURCE = torch.tensor([[4, 5, 6, 7, 2], [8, 9, 2, 1, 1], [4, 2, 1, 1, 1]])
+LENGTHS = torch.tensor([5, 3, 2])
+TARGET = torch.tensor([[2, 4, 5, 6], [2, 7, 7, 8], [2, 9, 4, 4]])
+OPTIONS = [{}, {"input_feeding": True}, {"encoder_unidirectional": True}, {"encoder_layers": 2, "decoder_layers": 2}]
+every_model = pytest.mark.parametrize(
+    ("family", "options"),
+    [*((family, options) for family in FAMILIES for options in OPTIONS), ("rims", {"cell": "gru"}), ("rims", {"variant": "paper"})],
+    ids=str,
+)
+
+
+@every_model
+def test_incremental_decoding_equals_the_whole(family, options):
+    model = make_model(family, **options)
+    encoded = model.encoder(SOURCE, LENGTHS)
+    whole, extra = model.decoder(TARGET, encoded)
+    assert whole.shape == (3, 4, 11) and extra["attn"][0].shape == (3, 4, 5)
+    state: dict = {}
+    for length in range(1, 5):
+        scores, step = model.decoder(TARGET[:, :length], encoded, incremental_state=state)
+        assert_close("scores", whole[:, length - 1 : length], scores, torch.float64)
+        assert_close("attention", extra["attn"][0][:, length - 1 : length], step["attn"][0], torch.float64)
+
+
+@every_model
+def test_reordered_search_goes_on_from_the_right_hypotheses(family, options):
+    model = make_model(family, **options)
+    encoded = model.encoder(SOURCE, LENGTHS)
+    order = torch.tensor([2, 0, 0])
+    state: dict = {}
+    model.decoder(TARGET[:, :1], encoded, incremental_state=state)
+    model.decoder(TARGET[:, :2], encoded, incremental_state=state)
+    model.decoder.reorder_incremental_state_scripting(state, order)
+    reordered = model.encoder.reorder_encoder_out(encoded, order)
+    prefix = torch.cat([TARGET[order, :2], torch.tensor([[5], [6], [7]])], 1)
+    got, _ = model.decoder(prefix, reordered, incremental_state=state)
+    expected, _ = model.decoder(prefix, model.encoder(SOURCE[order], LENGTHS[order]))
+    assert_close("scores", expected[:, -1:], got, torch.float64)
+
+
+@every_model
+def test_padding_changes_nothing(family, options):
+    """Left pads, right pads, or the sentence alone."""
+    model = make_model(family, **options)
+    together, _ = model(SOURCE, LENGTHS, TARGET)
+    left = torch.stack([torch.roll(row, int(5 - length)) for row, length in zip(SOURCE, LENGTHS, strict=True)])
+    assert left[2].tolist() == [1, 1, 1, 4, 2]
+    assert_close("left pads", together, model(left, LENGTHS, TARGET)[0], torch.float64)
+    for b, length in enumerate(LENGTHS):
+        alone, extra = model(SOURCE[b : b + 1, :length], LENGTHS[b : b + 1], TARGET[b : b + 1])
+        assert_close("alone", together[b], alone[0], torch.float64)
+        assert extra["attn"][0].shape[-1] == length
+
+
+@every_model
+def test_decoder_does_not_look_ahead(family, options):
+    model = make_model(family, **options)
+    changed = TARGET.clone()
+    changed[:, 2:] = 10
+    before, after = (model(SOURCE, LENGTHS, target)[0] for target in (TARGET, changed))
+    assert torch.equal(before[:, :2], after[:, :2])
+    assert not torch.equal(before[:, 2], after[:, 2])
+
+
+@every_model
+def test_every_parameter_learns(family, options):
+    model = make_model(family, num_active=6, **options) if family == "rims" else make_model(family, **options)
+    model(SOURCE, LENGTHS, TARGET)[0].pow(2).sum().backward()
+    without = [name for name, p in model.named_parameters() if p.grad is None or p.grad.abs().sum() == 0]
+    assert without == []
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_embedding_sharing(family):
+    own, tied, shared = (
+        make_model(family, **options)
+        for options in ({}, {"share_decoder_input_output_embed": True}, {"share_all_embeddings": True})
+    )
+    tables = [
+        len({id(t) for t in (m.encoder.embed_tokens.weight, m.decoder.embed_tokens.weight, m.decoder.output_projection.weight)})
+        for m in (own, tied, shared)
+    ]  # fmt: skip
+    assert tables == [3, 2, 1]
+
+
+def test_contradicting_options():
+    with pytest.raises(ValueError, match="--encoder-layers and --decoder-layers must be equal.*got 2 and 1"):
+        make_model(encoder_layers=2)
+    with pytest.raises(ValueError, match="--share-all-embeddings needs --encoder-embed-dim equal .* got 8 and 10"):
+        make_model(decoder_embed_dim=10, share_all_embeddings=True)
+    with pytest.raises(ValueError, match="--share-all-embeddings needs one dictionary .* 11 source and 7 target"):
+        make_model(task=make_task(target=dictionary("xyz")), share_all_embeddings=True)
+    with pytest.raises(ValueError, match="got hidden_size=13, num_units=6"):
+        make_model(encoder_hidden_size=13)
+
+
+def test_options_reach_the_core():
+    model = make_model(num_active=2, no_competition=True, no_communication=True, open_inactive_grad=True, rim_init="reference")
+    for rim in (model.encoder.core.rim, model.decoder.core.rim):
+        options = rim.options
+        assert (options.num_active, options.competition, options.communication) == (2, False, False)
+        assert (options.block_inactive_grad, options.init, options.num_input_heads) == (False, "reference", 1)
+    assert make_model().encoder.core.rim.options.init == "fan_in"
+
+
+def make_multi_task(**dicts):
+    dicts = {language: dictionary("abcdefg") for language in ("en", "de", "fr")} | dicts
+    return SimpleNamespace(dicts=dicts, model_lang_pairs=["en-de", "en-fr"], langs=list(dicts))
+
+
+def test_multilingual_shares_the_encoder_and_separates_the_decoders():
+    config = RIMSeq2SeqConfig(**WIDTHS)
+    model = MultilingualRIMSeq2SeqModel.build_model(config, make_multi_task())
+    german, french = model.models["en-de"], model.models["en-fr"]
+    assert german.encoder is french.encoder
+    shared = {id(p) for p in german.decoder.parameters()} & {id(p) for p in french.decoder.parameters()}
+    assert shared == set()
+    one = MultilingualRIMSeq2SeqModel.build_model(RIMSeq2SeqConfig(**WIDTHS, share_all_embeddings=True), make_multi_task())
+    tables = {id(one.models[pair].decoder.output_projection.weight) for pair in one.keys}
+    assert tables == {id(one.models["en-de"].encoder.embed_tokens.weight)}
+
+
+def test_multilingual_checkpoint_serves_one_of_its_pairs():
+    config, task = RIMSeq2SeqConfig(**WIDTHS), make_multi_task()
+    both = MultilingualRIMSeq2SeqModel.build_model(config, task)
+    task.model_lang_pairs = ["en-fr"]
+    one = MultilingualRIMSeq2SeqModel.build_model(config, task)
+    one.load_state_dict(both.state_dict())
+    expected = both.eval().models["en-fr"](SOURCE, LENGTHS, TARGET)[0]
+    assert torch.equal(one.eval().models["en-fr"](SOURCE, LENGTHS, TARGET)[0], expected)
+
+
+def test_multilingual_dictionaries_that_differ_are_named():
+    task = make_multi_task(fr=dictionary("xyz"))
+    with pytest.raises(ValueError, match="dict.de.txt differs from dict.fr.txt"):
+        MultilingualRIMSeq2SeqModel.build_model(RIMSeq2SeqConfig(**WIDTHS, share_all_embeddings=True), task)
+
+
+def test_lstm_and_rims_have_the_same_parameters_at_every_size(capsys):
+    assert model_sizes.main([]) == 0
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[0] for row in rows] == list(parameters.VOCABULARY)
+    for row in rows:
+        assert 0.95 <= float(row[-1]) <= 1.05, row
+        counts = [int(cell.replace(",", "")) for cell in row[2:4]]
+        assert counts[0] / counts[1] == pytest.approx(float(row[-1]), abs=1e-3)
+
+
+def test_vocabulary_too_small():
+    with pytest.raises(ValueError, match="vocabulary must be at least 4, got 3"):
+        parameters.count_parameters("lstm_seq2seq_tiny", 3)

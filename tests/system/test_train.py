@@ -1,0 +1,171 @@
+"""One cell: what training leaves, that a kill loses nothing, and what is not done twice."""
+
+import json
+import os
+import shutil
+import signal
+import time
+
+import pytest
+import train
+from experiment import Cell, load_experiment
+
+from tests.system import toy_models
+
+CELL = Cell("lstm", "single", 1)
+LOG = """\
+2026-01-01 00:00:00 | INFO | train_inner | {"epoch": 1, "wps": "100", "num_updates": "2"}
+2026-01-01 00:00:00 | INFO | train_inner | {"epoch": 1, "wps": "900", "num_updates": "4"}
+2026-01-01 00:00:00 | INFO | valid | {"epoch": 1, "valid_loss": "3.5", "valid_ppl": "11", "valid_num_updates": "4"}
+2026-01-01 00:00:00 | INFO | train_inner | {"epoch": 2, "wps": "300", "num_updates": "6"}
+something else {"wps": "7"}
+2026-01-01 00:00:00 | INFO | train | {"epoch": 1, "train_wps": "50"}
+"""
+
+
+@pytest.fixture(scope="module")
+def killed_then_resumed(tmp_path_factory):
+    """A model whose training was killed after its first checkpoint, and the output of the run that went on."""
+    root = tmp_path_factory.mktemp("train")
+    toy_models.prepare(root, updates=200)
+    directory = root / "runs/toy/models" / CELL.name
+    first = toy_models.train(root, CELL.family, CELL.setting)
+    deadline = time.time() + 120
+    while not (directory / "checkpoint_last.pt").exists() and time.time() < deadline:
+        assert first.poll() is None, first.communicate()[0]
+        time.sleep(0.1)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    finished_before = (directory / "model.json").exists()
+    second = toy_models.train(root, CELL.family, CELL.setting)
+    output = second.communicate(timeout=300)[0]
+    assert second.returncode == 0, output
+    return root, directory, output, finished_before
+
+
+def test_training_goes_on_from_the_last_checkpoint(killed_then_resumed):
+    _, directory, output, finished_before = killed_then_resumed
+    assert not finished_before
+    assert f"{CELL.name}: going on from checkpoint_last.pt" in output
+    log = (directory / "train.log").read_text()
+    first, second = log.split(train.STARTED)[1:]
+    assert train.FINISHED not in first and train.FINISHED in second
+    updates = [int(values["num_updates"]) for stage, values in train.parse_log(second) if stage == "train_inner"]
+    assert updates[0] > 2 and updates[-1] == 200
+    assert json.loads((directory / "model.json").read_text())["updates"] == 200
+
+
+def test_the_model_directory_has_all_that_translation_needs(killed_then_resumed):
+    _, directory, _, _ = killed_then_resumed
+    names = {path.name for path in directory.iterdir()}
+    assert names == {
+        "checkpoint_best.pt", "checkpoint_last.pt", "dict.en.txt", "dict.de.txt", "dict.fr.txt", "spm.model",
+        "train.log", "recipe.json", "model.json", ".lock",
+    }  # fmt: skip
+    model = json.loads((directory / "model.json").read_text())
+    assert (model["family"], model["setting"], model["seed"]) == ("lstm", "single", 1)
+    assert (model["arch"], model["task"], model["lang_pairs"]) == ("lstm_seq2seq_tiny", "translation", ["en-de"])
+    assert 1e5 < model["parameters"] < 1e7
+    assert model["training_seconds"] > 0 and model["words_per_second"] > 0
+    assert set(model["versions"]) == {"python", "torch", "fairseq-fixed", "sentencepiece"}
+
+
+@pytest.fixture
+def experiment(killed_then_resumed, tmp_path, monkeypatch):
+    """A copy of the trained experiment, to change."""
+    root = killed_then_resumed[0]
+    shutil.copytree(root, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    return load_experiment("toy.yaml")
+
+
+def no_training(*arguments):
+    pytest.fail("trained again")
+
+
+def test_a_finished_cell_is_not_trained_again(experiment, monkeypatch, capsys):
+    monkeypatch.setattr(train, "run_training", no_training)
+    before = (experiment.model_dir(CELL) / "model.json").read_bytes()
+    assert train.main(["--config", "toy.yaml", "--family", "lstm", "--setting", "single", "--seed", "1"]) == 0
+    assert "already trained" in capsys.readouterr().out
+    assert (experiment.model_dir(CELL) / "model.json").read_bytes() == before
+
+
+def test_a_kill_after_training_only_repeats_the_last_step(experiment, monkeypatch):
+    monkeypatch.setattr(train, "run_training", no_training)
+    path = experiment.model_dir(CELL) / "model.json"
+    before = path.read_bytes()
+    path.unlink()
+    train.train_cell(experiment, CELL)
+    assert path.read_bytes() == before
+
+
+def test_a_directory_begun_with_other_options_is_not_continued(experiment, monkeypatch, capsys):
+    monkeypatch.setattr(train, "run_training", no_training)
+    text = experiment.path.read_text()
+    experiment.path.write_text(text.replace("200", "300"))
+    assert train.main(["--config", "toy.yaml", "--family", "lstm", "--setting", "single", "--seed", "1"]) == 1
+    error = capsys.readouterr().err
+    assert "lstm.single.seed1: was begun with --task translation" in error and "--max-update 300" in error
+    assert "remove the directory to train anew" in error
+
+
+def test_a_directory_begun_on_other_data_is_not_continued(experiment):
+    signature = experiment.data / "signature.json"
+    signature.write_text(json.dumps({**json.loads(signature.read_text()), "identity": "another"}))
+    with pytest.raises(ValueError, match="was begun on data prepared differently"):
+        train.train_cell(experiment, CELL)
+
+
+def test_a_checkpoint_of_unknown_origin_is_not_continued(experiment):
+    (experiment.model_dir(CELL) / "recipe.json").unlink()
+    with pytest.raises(ValueError, match="holds a checkpoint but no recipe.json"):
+        train.train_cell(experiment, CELL)
+
+
+def test_failed_training_shows_the_end_of_its_log(experiment, monkeypatch):
+    cell = Cell("rims", "single", 1)
+    monkeypatch.setattr(train, "train_command", lambda *ignored: ["sh", "-c", "echo the reason; exit 3"])
+    with pytest.raises(ValueError, match=r"(?s)rims\.single\.seed1: training failed with status 3; .*the reason"):
+        train.train_cell(experiment, cell)
+    assert not (experiment.model_dir(cell) / "model.json").exists()
+
+
+def test_missing_data_and_unknown_cell(experiment):
+    with pytest.raises(ValueError, match=r"has no cell lstm\.single\.seed7; its cells are rims\.single\.seed1, "):
+        train.train_cell(experiment, Cell("lstm", "single", 7))
+    (experiment.data / "spm.model").unlink()
+    with pytest.raises(ValueError, match=r"spm\.model: not found; .* python -m data_prep prepare --config toy\.yaml"):
+        train.train_cell(experiment, CELL)
+
+
+def test_figures_of_the_log():
+    assert [stage for stage, _ in train.parse_log(LOG)] == [
+        "train_inner",
+        "train_inner",
+        "valid",
+        "train_inner",
+        "train",
+    ]
+    assert train.words_per_second(LOG) == 300.0
+    assert train.words_per_second(LOG.splitlines()[-1]) == 50.0
+    assert train.words_per_second("") is None
+
+
+def test_a_second_process_waits_for_the_first(tmp_path, capsys):
+    import threading
+
+    entered = []
+
+    def other():
+        with train.exclusive(tmp_path):
+            entered.append(True)
+
+    with train.exclusive(tmp_path):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join(0.3)
+        assert not entered
+    thread.join(5)
+    assert entered
+    assert "another process still trains this model, waiting for it" in capsys.readouterr().out

@@ -1,0 +1,99 @@
+"""The Snakefile: which jobs it would run, and that it leaves alone what is done."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from experiment import Cell, load_experiment
+
+from tests.system.toy_experiment import write_experiment
+from tests.system.toy_models import ROOT
+
+
+def snakemake(folder, *arguments):
+    """Run the workflow on ``toy.yaml`` as the README does; returns the status and all output."""
+    command = [
+        sys.executable, "-m", "snakemake", "-s", str(ROOT / "scripts" / "Snakefile"), "--cores", "2", *arguments,
+        "--config", "experiment=toy.yaml",
+    ]  # fmt: skip
+    environment = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), PYTHONPATH=str(ROOT))
+    result = subprocess.run(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    return result.returncode, result.stdout
+
+
+def job_counts(output):
+    """Rule -> number of jobs, from the list that Snakemake prints."""
+    rows = output.split("Job stats:")[1].split("total")[0].splitlines()
+    return {row.split()[0]: int(row.split()[1]) for row in rows if row and row.split()[-1].isdigit()}
+
+
+def finish(experiment, cell):
+    """Leave the files of a cell that is trained and scored."""
+    paths = [experiment.model_dir(cell) / "model.json"]
+    for test in experiment.tests:
+        path = experiment.score_file(cell, test)
+        paths += [path, path.with_suffix(".hyp")]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}\n")
+
+
+@pytest.fixture
+def experiment(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_experiment(tmp_path)
+    return load_experiment("toy.yaml")
+
+
+def test_dry_run_lists_every_job_and_does_none(experiment, tmp_path):
+    status, output = snakemake(tmp_path, "-n")
+    assert status == 0, output
+    assert job_counts(output) == {"prepare": 1, "train": 6, "score": 12, "table": 1, "all": 1}
+    for cell in experiment.cells():
+        assert f"training {cell.family}, {cell.setting}, seed {cell.seed}" in output
+    assert "scoring rims, multitask, seed 1 on transfer" in output
+    assert not (tmp_path / "runs").exists()
+
+
+def test_finished_cells_are_left_alone(experiment, tmp_path):
+    (experiment.root).mkdir(parents=True)
+    (experiment.root / "prepared.json").write_text("{}\n")
+    finish(experiment, Cell("rims", "single", 1))
+    finish(experiment, Cell("lstm", "multitask", 1))
+    status, output = snakemake(tmp_path, "-n")
+    assert status == 0, output
+    assert job_counts(output) == {"train": 4, "score": 8, "table": 1, "all": 1}
+    assert "training rims, single" not in output and "training rims, multitask" in output
+
+
+def test_a_lock_left_by_a_kill_does_not_stop_the_workflow(experiment, tmp_path):
+    locks = tmp_path / ".snakemake" / "locks"
+    locks.mkdir(parents=True)
+    (locks / "0.output.lock").write_text(str(experiment.root / "table8.md") + "\n")
+    for cell in experiment.cells():
+        finish(experiment, cell)
+    for kind in ("md", "json", "csv", "png"):
+        (experiment.root / f"table8.{kind}").write_text("\n")
+    (experiment.root / "prepared.json").write_text("{}\n")
+    os.utime(experiment.root / "prepared.json", (0, 0))
+    status, output = snakemake(tmp_path)
+    assert status == 0, output
+    assert "Nothing to be done" in output
+
+
+def test_absent_experiment_is_named(tmp_path):
+    status, output = snakemake(tmp_path, "-n")
+    assert status != 0
+    assert "toy.yaml: no such experiment file; the ones that come with the project are in configs/" in output
+
+
+def test_experiments_of_the_project_are_valid():
+    names = sorted(path.stem for path in (ROOT / "configs").glob("*.yaml") if "train:" in path.read_text())
+    assert "demo" in names
+    for name in names:
+        experiment = load_experiment(ROOT / "configs" / f"{name}.yaml")
+        assert experiment.name == name
+        assert {"in_domain", "transfer"} <= set(experiment.tests)

@@ -1,0 +1,46 @@
+"""Prepared toy data and trained toy models, for tests that need the real ones."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from data_prep import config
+from data_prep.prepare import prepare as prepare_data
+from tests.system.toy_experiment import write_experiment
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextlib.contextmanager
+def folder(path: Path) -> Iterator[None]:
+    """Work in a folder: the paths of an experiment are relative to where the workflow is run."""
+    before = Path.cwd()
+    os.chdir(path)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def prepare(root: Path, **changes: object) -> Path:
+    """Write and prepare a toy experiment; returns its YAML file."""
+    path = write_experiment(root, **changes)  # type: ignore[arg-type]
+    with folder(root):
+        prepare_data(config.load(Path(path.name)))
+    return path
+
+
+def train(root: Path, family: str, setting: str) -> subprocess.Popen[str]:
+    """Start to train a cell, as the workflow does."""
+    command = [
+        sys.executable, str(ROOT / "scripts" / "train.py"), "--config", "toy.yaml",
+        "--family", family, "--setting", setting, "--seed", "1",
+    ]  # fmt: skip
+    return subprocess.Popen(
+        command, cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
