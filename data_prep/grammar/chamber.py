@@ -4,9 +4,11 @@ from dataclasses import replace
 from random import Random
 
 from data_prep.grammar.lexicon import Adverb, Verb, verb
-from data_prep.grammar.sampling import Sampler, same_noun
+from data_prep.grammar.sampling import PUNCTUAL, Sampler, same_noun
 from data_prep.grammar.syntax import (
     NP,
+    OPENERS,
+    POSSESSIVES,
     PP,
     Clause,
     Conjunction,
@@ -32,7 +34,7 @@ _OBJECTS: dict[Determiner, float] = {
     "three": 0.3,
     "our": 0.4,
 }
-_OBJECTS |= {"every": 0.15, "their": 0.3}
+_OBJECTS |= {"every": 0.15}
 _NEGATED: dict[Determiner, float] = {"the": 6, "bare": 1.5, "this": 1, "our": 0.4}
 _TENSES: tuple[tuple[Tense, float], ...] = (
     ("past", 4),
@@ -46,6 +48,7 @@ _TENSES: tuple[tuple[Tense, float], ...] = (
 )
 _PLAIN = frozenset({"object", "recipient", "none"})
 _CONJUNCTIONS: tuple[Conjunction, ...] = ("because", "although", "if", "when")
+_UNPLANNED = {"lose", "find", "receive", "disappear", "arrive", "hesitate"}
 _TOPICS = frozenset({"doc", "issue", "event", "build", "place"})
 
 
@@ -57,7 +60,7 @@ class Chamber(Sampler):
 
     def sentence(self) -> Sentence:
         """Draw a sentence."""
-        kind = self.pick(("adverbial", "that", "infinitive", "long", "joined", "quoted"), (3, 2.2, 1, 3.2, 1, 0.8))
+        kind = self.pick(("adverbial", "that", "infinitive", "long", "joined", "quoted"), (3, 2.2, 1, 3.2, 1, 1))
         match kind:
             case "adverbial":
                 return Sentence(self.with_adverbial())
@@ -66,11 +69,16 @@ class Chamber(Sampler):
             case "infinitive":
                 return Sentence(self.with_infinitive())
             case "joined":
-                joined = "but" if self.chance(0.4) else "and"
-                return Sentence(self.clause(expand=0.2), self.clause(expand=0.2), joined)  # type: ignore[arg-type]
+                return self.joined()
             case "quoted":
                 return self.quoted()
-        return Sentence(self.clause(expand=0.7, relative_clause=0.4, time=0.6))
+        return Sentence(self.clause(expand=0.7, relative_clause=0.5, time=0.7))
+
+    def joined(self) -> Sentence:
+        """Draw two main clauses of one tense."""
+        tense = self.tense(*_TENSES[:4])
+        first, second = (self.clause(tense=tense, expand=0.2, fronting=fronting) for fronting in (True, False))
+        return Sentence(first, second, "but" if self.chance(0.4) else "and")
 
     def with_adverbial(self) -> Clause:
         """Draw a clause with an adverbial clause."""
@@ -86,9 +94,9 @@ class Chamber(Sampler):
                 self.tense(*_TENSES),
                 self.tense(("past", 2), ("perfect", 2), ("can", 0.5), ("want", 0.5)),
             )
-        main = self.clause(tense=main_tense, expand=0.3, time=0.0)
+        main = self.clause(tense=main_tense, expand=0.45, time=0.0)
         subordinate = self.clause(
-            tense=sub_tense, expand=0.3, time=0.1 if first else 0.2, fronting=False, timed_present=False
+            tense=sub_tense, expand=0.45, time=0.1 if first else 0.2, fronting=False, timed_present=False
         )
         return replace(main, subordinate=subordinate, conjunction=conjunction, subordinate_first=first)
 
@@ -113,7 +121,9 @@ class Chamber(Sampler):
         governing = self.verb(frozenset({"infinitive"}))
         subject = self.subject(governing)
         tense = self.tense(("past", 1), ("perfect", 1))
-        done = self.clause(tense="present", expand=0.5, time=0.0, passive=False, active_only=True, negative=False)
+        done = self.clause(tense="must", expand=0.5, time=0.0, passive=False, negative=False, copulas=False)
+        if done.verb and (done.verb.stative or done.verb.en in _UNPLANNED):
+            return self.with_infinitive()
         inner = replace(done, subject=None, mid=None, progressive=False, front=None, times=())
         front = self.time(tense, event=0.5) if self.chance(0.5) else None
         return Clause(subject, governing, tense, complement=inner, front=front)
@@ -135,7 +145,10 @@ class Chamber(Sampler):
         spoken = replace(clause, subject=Personal(pronoun), spoken=True)
         if self.chance(0.3) and pronoun in ("you", "they", "he", "she"):
             spoken = replace(spoken, question="yes-no", negative=False)
-        return Sentence(spoken, quoted_by=speaker)
+        if isinstance(spoken.object, NP) and spoken.object.determiner == "the" and self.chance(0.5):
+            spoken = replace(spoken, object=replace(spoken.object, determiner=self.rng.choice(POSSESSIVES)))
+        opener = self.rng.choice(tuple(OPENERS)[2 if spoken.question else 0 :]) if self.chance(0.2) else ""
+        return Sentence(spoken, opener=opener, quoted_by=speaker)
 
     def subject(self, governing: Verb, *, expand: float = 0.2) -> Phrase:
         """Draw a subject that suits a verb."""
@@ -157,7 +170,7 @@ class Chamber(Sampler):
         negative: bool | None = None,
         fronting: bool = True,
         timed_present: bool = True,
-        active_only: bool = False,
+        copulas: bool = True,
     ) -> Clause:
         """Draw a clause without subordinate adverbial clauses.
 
@@ -169,15 +182,19 @@ class Chamber(Sampler):
             passive, negative: drawn if None.
             fronting: whether the adjunct of time may stand first.
             timed_present: whether the present may be progressive.
-            active_only: draw no copula either.
+            copulas: whether a property may be ascribed instead of an action.
         """
         tense = tense or self.tense(*_TENSES)
         negated = self.chance(0.15) if negative is None else negative
-        if not active_only and self.chance(0.14):
+        if copulas and self.chance(0.14):
             return self.copula(tense, negated, expand)
         governing = self.verb(_PLAIN)
-        if governing.stative and tense == "perfect":
+        if governing.stative and tense in ("perfect", "want"):
             tense = "past"
+        if tense == "want" and not governing.subjects & {"pers", "inst", "office", "citizen"}:
+            tense = "past"
+        if governing.en in PUNCTUAL and tense == "present":
+            tense = "perfect"
         negated = negated and tense != "must"
         tree = Clause(self.subject(governing, expand=expand / 2), governing, tense, negative=negated)
         if governing.frame != "none":
@@ -194,29 +211,25 @@ class Chamber(Sampler):
                     negative=negative,
                     fronting=fronting,
                     timed_present=timed_present,
-                    active_only=active_only,
+                    copulas=copulas,
                 )
             tree = replace(tree, object=self.expanded(phrase, expand))
         if governing.frame == "recipient":
             tree = replace(
                 tree, recipient=self.noun_phrase(frozenset({"inst", "pers"}), {"the": 1, "our": 0.2}, adjective=0.15)
             )
-        if governing.frame == "none" and "pers" in governing.subjects and self.chance(0.7):
+        if governing.frame == "none" and governing.en != "come" and "pers" in governing.subjects and self.chance(0.7):
             tree = replace(tree, places=(self.place(),))
         if relative_clause and self.chance(relative_clause):
             tree = self._with_relative(tree)
         wants_passive = self.chance(0.35) if passive is None else passive
-        if wants_passive and governing.direct and governing.frame == "object" and not governing.stative:
+        if wants_passive and governing.passivisable:
             tree = self._passive(tree)
         return self._timed(tree, time, fronting, timed_present)
 
     def _passive(self, tree: Clause) -> Clause:
         """Turn an active clause into the passive."""
-        if (
-            tree.tense in ("present", "want")
-            or not isinstance(tree.object, NP)
-            or tree.object.determiner in ("bare", "their")
-        ):
+        if tree.tense in ("present", "want") or not isinstance(tree.object, NP) or tree.object.determiner == "bare":
             return tree
         keeps_agent = self.chance(0.45) and not tree.negative
         return replace(
@@ -246,7 +259,7 @@ class Chamber(Sampler):
     def _with_relative(self, tree: Clause) -> Clause:
         """Give the subject or the object a relative clause."""
         head = tree.object if self.chance(0.5) else tree.subject
-        if not isinstance(head, NP) or head.of or head.modifier or head.determiner in ("bare", "their", "every"):
+        if not isinstance(head, NP) or head.of or head.modifier or head.determiner in ("bare", "every"):
             return tree
         made = self._relative_to(head)
         if made is None:
@@ -273,7 +286,7 @@ class Chamber(Sampler):
         subject = self.expanded(
             self.noun_phrase(_TOPICS, {"the": 6, "this": 1.5, "our": 0.5, "all": 0.4}, adjective=0.15), expand
         )
-        adjective = self.adjective(subject.noun)
+        adjective = self.predicative(subject.noun.tags)
         tense = tense if tense in ("present", "past", "future", "must", "should", "can") else "present"
         if adjective is None or adjective in subject.adjectives:
             return self.copula(tense, negative, expand)

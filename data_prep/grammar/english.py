@@ -19,7 +19,7 @@ from data_prep.grammar.syntax import (
 )
 
 _OBLIQUE = {"I": "me", "he": "him", "she": "her", "we": "us", "they": "them", "you": "you"}
-_DOUBLED = {"stop", "put", "get", "cut", "plan"}
+_DOUBLED = {"forget"}
 _NOT = {"can": "can't", "must": "mustn't", "should": "shouldn't", "will": "won't", "would": "wouldn't"}
 _SHORT = {"am": "'m", "are": "'re", "have": "'ve", "will": "'ll", "is": "'s", "has": "'s", "would": "'d"}
 
@@ -56,8 +56,6 @@ def _core(tree: Clause) -> list[str]:
         subject = ["there"]
     middle = [tree.mid.en] if tree.mid else []
     body = [*rest, *complements(tree)]
-    if finite == "" and not middle:
-        return [*subject, *body]
     if tree.question in ("", "who"):
         subject = ["who"] if tree.question == "who" else subject
         if finite == "":

@@ -167,7 +167,7 @@ def verb_words(tree: Clause) -> tuple[str, list[str]]:
     if tree.tense == "future":
         return _future(main, subject), tail
     if tree.tense in ("past", "perfect"):
-        if tree.verb is None and tree.tense == "past":
+        if tree.tense == "past" and not tree.passive and (tree.verb is None or tree.verb.stative):
             return _imperfect(main, subject), tail
         if tree.verb and tree.verb.fr_etre and not tree.passive:
             return conjugated("être", subject), [ending]
@@ -223,7 +223,10 @@ def _conditional(third: str, subject: Agreement) -> str:
 
 
 def _imperfect(infinitive: str, subject: Agreement) -> str:
-    return {"être": "ét", "avoir": "av"}[infinitive] + _CONDITIONAL[_slot(subject)]
+    """Conjugate in the imperfect, the past of states; its stem is that of *nous* but for *être*."""
+    stem = "ét" if infinitive == "être" else paradigm(infinitive)[3].removesuffix("ons")
+    ending = _CONDITIONAL[_slot(subject)]
+    return (stem[:-1] if stem.endswith("ge") and ending[0] == "i" else stem) + ending
 
 
 def complements(tree: Clause) -> list[str]:
@@ -330,7 +333,7 @@ def attach(words: list[str]) -> list[str]:
     """Elide (*l'homme*), contract (*du*) and choose the forms before a vowel (*cet*)."""
     done: list[str] = []
     for word, following in zip(words, [*words[1:], "."], strict=True):
-        vowel = following[0] in _VOWELS
+        vowel = following[0] in _VOWELS or following == "y"
         if "~" in word:
             word = word.split("~")[vowel]
         if word == "si" and following in ("il", "ils"):

@@ -35,13 +35,7 @@ _PERSONAL = {
     "we": "wir uns uns",
     "they": "sie sie ihnen",
 }
-_CONTRACTED = {
-    ("in", "dem"): "im",
-    ("an", "dem"): "am",
-    ("von", "dem"): "vom",
-    ("an", "das"): "ans",
-    ("in", "das"): "ins",
-}
+_CONTRACTED = {("in", "dem"): "im", ("an", "dem"): "am", ("von", "dem"): "vom"}
 _CONJUNCTIONS = {"because": "weil", "that": "dass", "whether": "ob", "if": "wenn", "although": "obwohl"}
 _QUESTIONS = {"what": "was", "who": "wer", "where": "wo", "whither": "wohin", "when": "wann", "why": "warum"}
 # person and number: 1s 2s 3s 1p/3p
@@ -79,7 +73,8 @@ def main_clause(tree: Clause) -> list[str]:
     """Put a main clause in order: something before the finite verb, or nothing in a yes-no question."""
     finite, closing = verb_words(tree)
     subject = _subject(tree)
-    before, after = [], _after(tree)
+    before: list[str] = []
+    after = _after(tree)
     if tree.subordinate:
         words = [",", *subordinate_clause(tree.subordinate, _conjunction(tree)), ","]
         before, after = (words, after) if tree.subordinate_first else ([], after + words)

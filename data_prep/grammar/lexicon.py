@@ -49,6 +49,7 @@ class Verb:
     fr_object: str
     frame: str
     stative: bool
+    passive: bool
     register: str
     subjects: frozenset[str]
     objects: frozenset[str]
@@ -61,6 +62,11 @@ class Verb:
             "a",
             "",
         )
+
+    @property
+    def passivisable(self) -> bool:
+        """Whether the direct object may become the subject of a passive."""
+        return self.direct and self.frame == "object" and self.passive and not self.stative
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,9 +106,6 @@ class Preposition:
     tags: frozenset[str]
 
 
-_ADVERB_COLUMNS = 5
-
-
 def rows(table: str, columns: int) -> list[list[str]]:
     """Split a table into cells.
 
@@ -137,16 +140,15 @@ def all_adjectives() -> tuple[Adjective, ...]:
 @cache
 def all_adverbs() -> tuple[Adverb, ...]:
     """Read the adverbs and fixed adverbials."""
-    return tuple(Adverb(*cells) for cells in rows(modifiers.ADVERBS, _ADVERB_COLUMNS))
+    return tuple(Adverb(*cells) for cells in rows(modifiers.ADVERBS, 5))
 
 
 @cache
 def all_prepositions() -> tuple[Preposition, ...]:
     """Read the prepositions."""
-    table = rows(modifiers.PREPOSITIONS, 5)
     return tuple(
-        Preposition(en, *de.split(":"), fr, kind, frozenset(tags.split()))  # type: ignore[call-arg]
-        for en, de, fr, kind, tags in table
+        Preposition(en, *_split(german), fr, kind, frozenset(tags.split()))
+        for en, german, fr, kind, tags in rows(modifiers.PREPOSITIONS, 5)
     )
 
 
@@ -184,6 +186,11 @@ def count_lemmas() -> int:
     """Count the different entries of all tables."""
     tables = (all_nouns(), all_verbs(), all_adjectives(), all_adverbs(), all_prepositions())
     return sum(len({(entry.en, entry.de) for entry in table}) for table in tables)
+
+
+def _split(german: str) -> tuple[str, str]:
+    word, case = german.split(":")
+    return word, case
 
 
 def _noun(cells: list[str]) -> Noun:
@@ -234,8 +241,9 @@ def _verb(cells: list[str]) -> Verb:
         fr=fr,
         fr_etre="être" in fr_rest,
         fr_object=next((word for word in fr_rest if word != "être"), ""),
-        frame=frame.rstrip("~"),
-        stative=frame.endswith("~"),
+        frame=frame.rstrip("~!"),
+        stative="~" in frame,
+        passive="!" not in frame,
         register=register,
         subjects=frozenset(subjects.split()),
         objects=frozenset(objects.split()),

@@ -1,10 +1,10 @@
 """Adjectives, adverbs and prepositions, one a line, with their three languages.
 
-Adjectives: English | German predicative[/stem] | French masculine/feminine[/plural[/before a vowel]] and ``b`` if it stands
-before the noun | register | classes of nouns. An aspirated French h is written ``*h``.
-Adverbs: English | German | French | kind | register; kinds: ``past``, ``now``, ``future`` (times), ``habit``, ``place``,
-``degree``, ``mid_perfect`` and ``mid`` (beside the finite verb).
-Prepositions: English | German:case | French | kind (``time``, ``place``, ``manner``) | classes of nouns.
+Adjectives: English | German predicative[/stem] | French masculine/feminine[/plural[/before a vowel]] and ``b`` if it
+stands before the noun | register | classes of nouns.
+Adverbs: English | German | French | kind | register. Kinds: ``past``, ``now``, ``future``, ``habit`` (times),
+``place``, ``degree``, and ``mid`` and ``mid_perfect`` (beside the finite verb).
+Prepositions: English | German:case | French | kind | classes of nouns; ``_`` joins words.
 """
 
 ADJECTIVES = """
@@ -38,8 +38,8 @@ independent | unabhängig | indépendant/indépendante | c | inst office pers
 democratic | demokratisch | démocratique/démocratique | c | inst event
 competent | kompetent | compétent/compétente | c | pers office
 experienced | erfahren | expérimenté/expérimentée | c | office
-poor | arm | pauvre/pauvre | b | place pers
-rich | reich | riche/riche | b | place pers
+poor | arm | pauvre/pauvre | b | land pers
+rich | reich | riche/riche | b | land pers
 strong | stark | fort/forte | b | inst animal
 secret | geheim | secret/secrète | c | doc text
 detailed | ausführlich | détaillé/détaillée | c | doc
@@ -47,14 +47,14 @@ common | gemeinsam | commun/commune | c | doc issue
 ambitious | ehrgeizig | ambitieux/ambitieuse | c | doc office
 complicated | kompliziert | compliqué/compliquée | b | doc issue text lang
 expensive | teuer/teur | cher/chère | b | obj build small food veh wear
-free | frei | libre/libre | b | place
+free | frei | libre/libre | b | land room
 useful | nützlich | utile/utile | b | doc obj text
 modern | modern | moderne/moderne | b | build obj place
 famous | berühmt | célèbre/célèbre | b | pers text fun build
 happy | glücklich | heureux/heureuse | t | pers
 tired | müde | fatigué/fatiguée | t | pers animal
 sick | krank | malade/malade | t | pers animal
-nice | nett | gentil/gentille | t | pers animal
+nice | nett | gentil/gentille b | t | pers animal
 funny | lustig | drôle/drôle | t | fun text kin
 boring | langweilig | ennuyeux/ennuyeuse | t | fun text event
 hot | heiß | chaud/chaude | t | drink stuff

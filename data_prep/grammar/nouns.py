@@ -1,8 +1,8 @@
 """Nouns, one a line: English | German | French | register | semantic classes.
 
-English: singular, and the plural where it is irregular. German: gender, nominative, genitive and plural; ``*`` after the
-gender marks weak declension; a plural ``-`` marks a mass noun. French: gender, singular, and the plural where it is
-irregular; ``!`` after the gender marks an aspirated h. Register: ``c`` chamber, ``t`` talk, ``b`` both. ``_`` is a space.
+English: singular, and the plural where it is irregular. German: gender, nominative, genitive and plural; ``*`` after
+the gender marks weak declension; a plural ``-`` marks a mass noun. French: gender, singular, and the plural where it
+is irregular; ``!`` after the gender marks an aspirated h. Register: ``c`` chamber, ``t`` talk, ``b`` both.
 """
 
 NOUNS = """
@@ -85,7 +85,7 @@ statement | f Erklärung Erklärung Erklärungen | f déclaration | c | doc
 tax taxes | f Steuer Steuer Steuern | m impôt | c | doc
 problem | n Problem Problems Probleme | m problème | b | issue problem
 crisis crises | f Krise Krise Krisen | f crise | c | issue problem
-question | f Frage Frage Fragen | f question | b | issue
+question | f Frage Frage Fragen | f question | b | issue question
 situation | f Lage Lage Lagen | f situation | c | issue state
 policy | f Politik Politik - | f politique | c | issue
 conflict | m Konflikt Konflikts Konflikte | m conflit | c | issue problem
@@ -100,28 +100,27 @@ economy | f Wirtschaft Wirtschaft - | f économie | c | issue
 security | f Sicherheit Sicherheit - | f sécurité | c | issue
 freedom | f Freiheit Freiheit - | f liberté | c | issue
 increase | f Erhöhung Erhöhung Erhöhungen | f! hausse | c | issue
-right | n Recht Rechts Rechte | m droit | c | issue
-debate | f Debatte Debatte Debatten | m débat | c | event debate
-meeting | f Sitzung Sitzung Sitzungen | f réunion | c | event
-conference | f Konferenz Konferenz Konferenzen | f conférence | c | event
-election | f Wahl Wahl Wahlen | f élection | c | event
-vote | f Abstimmung Abstimmung Abstimmungen | m vote | c | event
+debate | f Debatte Debatte Debatten | m débat | c | event debate gather
+meeting | f Sitzung Sitzung Sitzungen | f réunion | c | event gather
+conference | f Konferenz Konferenz Konferenzen | f conférence | c | event gather
+election | f Wahl Wahl Wahlen | f élection | c | event gather
+vote | f Abstimmung Abstimmung Abstimmungen | m vote | c | event gather
 war | m Krieg Krieges Kriege | f guerre | c | event
-negotiation | f Verhandlung Verhandlung Verhandlungen | f négociation | c | event
+negotiation | f Verhandlung Verhandlung Verhandlungen | f négociation | c | event gather
 visit | m Besuch Besuchs Besuche | f visite | b | event
-summit | m Gipfel Gipfels Gipfel | m sommet | c | event
-strike | m Streik Streiks Streiks | f grève | c | event
+summit | m Gipfel Gipfels Gipfel | m sommet | c | event gather
+strike | m Streik Streiks Streiks | f grève | c | event gather
 accident | m Unfall Unfalls Unfälle | m accident | b | event
-concert | n Konzert Konzerts Konzerte | m concert | t | event fun
-match matches | n Spiel Spiels Spiele | m match | t | event fun
+concert | n Konzert Konzerts Konzerte | m concert | t | event fun gather
+match matches | n Spiel Spiels Spiele | m match | t | event fun gather
 birthday | m Geburtstag Geburtstags Geburtstage | m anniversaire | t | event
-trip | f Reise Reise Reisen | m voyage | t | event
-city | f Stadt Stadt Städte | f ville | b | place
-country | n Land Landes Länder | m pays pays | c | place
-region | f Region Region Regionen | f région | c | place
+trip | f Reise Reise Reisen | m voyage | t | event gather
+city | f Stadt Stadt Städte | f ville | b | place land
+country | n Land Landes Länder | m pays pays | c | place land
+region | f Region Region Regionen | f région | c | place land
 border | f Grenze Grenze Grenzen | f frontière | c | site
-village | n Dorf Dorfes Dörfer | m village | b | place
-capital | f Hauptstadt Hauptstadt Hauptstädte | f capitale | c | place
+village | n Dorf Dorfes Dörfer | m village | b | place land
+capital | f Hauptstadt Hauptstadt Hauptstädte | f capitale | c | place land
 hospital | n Krankenhaus Krankenhauses Krankenhäuser | m hôpital hôpitaux | b | place build
 school | f Schule Schule Schulen | f école | b | place build
 university | f Universität Universität Universitäten | f université | b | place build
@@ -172,7 +171,7 @@ newspaper | f Zeitung Zeitung Zeitungen | m journal journaux | b | text small
 article | m Artikel Artikels Artikel | m article | b | text
 message | f Nachricht Nachricht Nachrichten | m message | t | text
 story | f Geschichte Geschichte Geschichten | f histoire | t | text
-song | n Lied Liedes Lieder | f chanson | t | fun sound
+song | n Lied Liedes Lieder | f chanson | t | fun sound song
 film | m Film Films Filme | m film | t | fun
 picture | n Bild Bildes Bilder | f photo | t | fun small
 music | f Musik Musik - | f musique | t | fun stuff sound

@@ -33,6 +33,19 @@ _OWNED_ISSUES = {
 }
 _ABOUT = {"report", "statement", "debate", "conference", "negotiation", "article", "book", "letter", "document"}
 _AGAINST = {"strategy", "measure", "law", "programme", "plan", "agreement"}
+_RELATIONAL = {
+    "new",
+    "old",
+    "young",
+    "public",
+    "political",
+    "economic",
+    "social",
+    "national",
+    "international",
+    "regional",
+}
+_RELATIONAL |= {"European", "French", "German", "legal", "common", "modern"}
 _CITIES = ("city", "region", "capital", "country")
 _TENSE_KINDS: dict[str, tuple[str, ...]] = {
     "past": ("past",),
@@ -40,6 +53,8 @@ _TENSE_KINDS: dict[str, tuple[str, ...]] = {
     "present": ("now", "habit"),
     "future": ("future",),
 }
+
+PUNCTUAL = frozenset({"find", "lose", "receive", "forget", "arrive", "leave", "disappear", "give"})  # no progressive
 
 Weighted = tuple[tuple[Entry, ...], tuple[float, ...]]
 
@@ -75,6 +90,11 @@ class Sampler:
     def adjective(self, noun: Noun, *, before: bool | None = None) -> Adjective | None:
         """Draw an adjective that suits a noun, None if there is none."""
         pool = _adjectives(noun.tags, before, self.register)
+        return self._draw(pool) if pool[0] else None
+
+    def predicative(self, tags: frozenset[str]) -> Adjective | None:
+        """Draw an adjective to be said of a noun of these classes; those of origin and topic only stand beside it."""
+        pool = _adjectives(tags, None, self.register, True)
         return self._draw(pool) if pool[0] else None
 
     def adverb(self, kinds: frozenset[str]) -> Adverb:
@@ -173,8 +193,12 @@ def _verbs(frames: frozenset[str], register: Register) -> "Weighted[Verb]":
 
 
 @cache
-def _adjectives(tags: frozenset[str], before: bool | None, register: Register) -> "Weighted[Adjective]":
+def _adjectives(
+    tags: frozenset[str], before: bool | None, register: Register, predicative: bool = False
+) -> "Weighted[Adjective]":
     suiting = [adjective for adjective in lexicon.all_adjectives() if adjective.tags & tags]
+    if predicative:
+        suiting = [adjective for adjective in suiting if adjective.en not in _RELATIONAL]
     return _weigh([adjective for adjective in suiting if before in (None, adjective.fr_before)], register)
 
 

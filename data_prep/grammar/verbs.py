@@ -1,9 +1,10 @@
 """Verbs, one a line: English | German | French | register | subjects | frame and objects.
 
 English: infinitive[/past[/participle]] and the preposition of the object. German: infinitive (``+`` after a separable
-prefix), third person singular, preterite, participle; then ``sein`` and the object's case ``d`` or ``preposition:case``.
-French: infinitive, ``être`` if that is its auxiliary, the preposition of the object. Frame: ``none``, ``object``,
-``recipient`` (object, and dative / *à* / *to*), ``that``, ``infinitive``; ``~`` marks a state (no progressive).
+prefix), third person singular, preterite, participle; then ``sein`` and the object's case, ``d`` or
+``preposition:case``. French: infinitive, ``être`` if that is its auxiliary, the preposition of the object. Frame:
+``none``, ``object``, ``recipient`` (object, and dative / *à* / *to*), ``that``, ``infinitive``; ``~`` marks a state
+(no progressive), ``!`` a verb without a passive.
 """
 
 VERBS = """
@@ -14,7 +15,7 @@ support | unterstützen unterstützt unterstützte unterstützt | soutenir | b |
 criticise | kritisieren kritisiert kritisierte kritisiert | critiquer | b | inst pers | object: doc inst office
 discuss | besprechen bespricht besprach besprochen | discuter de | c | inst pers | object: doc issue
 examine | prüfen prüft prüfte geprüft | examiner | c | inst office | object: doc issue
-prepare | vor+bereiten bereitet bereitete vorbereitet | préparer | b | inst pers | object: doc event
+prepare | vor+bereiten bereitet bereitete vorbereitet | préparer | b | inst pers | object: doc gather
 present | vor+stellen stellt stellte vorgestellt | présenter | c | inst office | object: doc
 publish | veröffentlichen veröffentlicht veröffentlichte veröffentlicht | publier | c | inst office | object: doc text
 sign | unterschreiben unterschreibt unterschrieb unterschrieben | signer | b | inst pers | object: doc
@@ -33,18 +34,18 @@ understand/understood | verstehen versteht verstand verstanden | comprendre | b 
 know/knew/known | kennen kennt kannte gekannt | connaître | b | pers | object~: pers place doc issue text
 invite | ein+laden lädt lud eingeladen | inviter | b | inst pers | object: pers
 elect | wählen wählt wählte gewählt | élire | c | citizen | object: office
-interrupt | unterbrechen unterbricht unterbrach unterbrochen | interrompre | c | office | object: event
-welcome | begrüßen begrüßt begrüßte begrüßt | saluer | c | inst office | object: doc issue
+interrupt | unterbrechen unterbricht unterbrach unterbrochen | interrompre | c | office | object: gather
+welcome | begrüßen begrüßt begrüßte begrüßt | saluer | c | inst office | object: doc state
 demand | fordern fordert forderte gefordert | exiger | c | inst office | object~: doc
-continue | fort+setzen setzt setzte fortgesetzt | poursuivre | c | inst office | object: event
-follow | verfolgen verfolgt verfolgte verfolgt | suivre | c | pers inst | object: event
+continue | fort+setzen setzt setzte fortgesetzt | poursuivre | c | inst office | object: gather
+follow | verfolgen verfolgt verfolgte verfolgt | suivre | c | pers inst | object: gather
 prevent | verhindern verhindert verhinderte verhindert | empêcher | c | inst pers | object: event
-organise | organisieren organisiert organisierte organisiert | organiser | b | inst pers | object: event
+organise | organisieren organisiert organisierte organisiert | organiser | b | inst pers | object: gather
 destroy | zerstören zerstört zerstörte zerstört | détruire | c | event pers | object: build place obj
-receive | bekommen bekommt bekam bekommen | recevoir | b | inst pers | object: doc text money aid
+receive | bekommen bekommt bekam bekommen | recevoir | b | inst pers | object!: doc text money aid
 buy/bought | kaufen kauft kaufte gekauft | acheter | b | inst pers | object: obj text food drink
 sell/sold | verkaufen verkauft verkaufte verkauft | vendre | b | inst pers | object: obj build food drink
-find/found | finden findet fand gefunden | trouver | b | inst pers | object: obj small issue pers animal
+find/found | finden findet fand gefunden | trouver | b | inst pers | object: small obj pers animal
 lose/lost | verlieren verliert verlor verloren | perdre | b | pers inst | object: small money
 look for | suchen sucht suchte gesucht | chercher | b | pers inst | object: small pers animal
 wait for | warten wartet wartete gewartet auf:a | attendre | b | pers | object: pers line
@@ -54,7 +55,7 @@ fight/fought against | kämpfen kämpft kämpfte gekämpft gegen:a | lutter cont
 believe in | glauben glaubt glaubte geglaubt an:a | croire à | c | pers | object~: doc
 insist on | bestehen besteht bestand bestanden auf:d | insister sur | c | inst office | object~: doc
 depend on | ab+hängen hängt hing abgehangen von:d | dépendre de | c | doc | object~: issue inst
-participate in | teil+nehmen nimmt nahm teilgenommen an:d | participer à | c | inst pers | object: event
+participate in | teil+nehmen nimmt nahm teilgenommen an:d | participer à | c | inst pers | object: gather
 react to | reagieren reagiert reagierte reagiert auf:a | réagir à | c | inst office | object: doc issue
 answer | beantworten beantwortet beantwortete beantwortet | répondre à | b | pers inst | object: question
 help | helfen hilft half geholfen d | aider | b | pers inst | object: pers

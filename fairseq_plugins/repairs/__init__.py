@@ -17,6 +17,7 @@ from fairseq_plugins.repairs import (
     cpu_ddp,
     cpu_ranks,
     empty_eval_lm,
+    epoch_batches,
     half_precision,
     last_batch,
     multi_model_ddp,
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 REPAIRS = (
     last_batch,
     numpy2,
+    epoch_batches,
     atomic_copy,
     safe_checkpoints,
     checkpoint_names,

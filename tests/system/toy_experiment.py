@@ -72,7 +72,8 @@ def write_experiment(root: Path, *, updates: int = 4, **train: Any) -> Path:
             "options": [
                 "--share-all-embeddings", "--optimizer", "adam", "--lr", 0.003, "--lr-scheduler", "inverse_sqrt",
                 "--warmup-updates", 50, "--max-tokens", 400, "--max-update",
-                updates, "--log-interval", 2, "--save-interval-updates", 2, "--keep-interval-updates", 1,
+                updates, "--log-interval", 2, "--save-interval-updates", max(2, updates // 6),
+                "--keep-interval-updates", 1,
             ],
             **train,
         },
