@@ -17,7 +17,10 @@ def data(tmp_path_factory):
 
 def batches(data, get, epoch):
     """Sentence ids of the batches of a training that starts in ``epoch``."""
-    task = TranslationTask.setup_task(TranslationConfig(data=str(data), source_lang="en", target_lang="de"))
+    config = TranslationConfig(
+        data=str(data), source_lang="en", target_lang="de", dataset_impl="mmap", num_batch_buckets=0, train_subset="train"
+    )
+    task = TranslationTask.setup_task(config)
     task.load_dataset("train")
     iterator = get(task, task.dataset("train"), max_tokens=100, epoch=epoch)
     assert iterator.next_epoch_idx == epoch
@@ -36,7 +39,7 @@ def test_fairseq_would_make_others(data):
 
 def test_batches_that_are_rebuilt_every_epoch_are_left_alone(data):
     def rebuilding(task, dataset, **options):
-        task.cfg = Namespace(rebuild_batches=True)
+        task.cfg = Namespace(rebuild_batches=True, train_subset="train")
         return FairseqTask.get_batch_iterator(task, dataset, **options)
 
     assert batches(data, rebuilding, 3) != batches(data, rebuilding, 1)
