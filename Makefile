@@ -9,7 +9,7 @@
 # TESTS=...    what to test, e.g. TESTS=tests/core or TESTS="-k resume"
 
 SUITS := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
-PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
+PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 	"$$p" -c "$(SUITS)" >/dev/null 2>&1 && { echo "$$p"; exit; }; done; echo python3)
 CORES ?= all
 TESTS ?= -m "not slow and not network"

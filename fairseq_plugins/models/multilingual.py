@@ -52,9 +52,7 @@ class MultilingualRecurrentModel(FairseqMultiModel):
         sides = {("source", source) for source, _ in pairs} | {("target", target) for _, target in pairs}
         if not cfg.share_all_embeddings:
             widths = {"source": cfg.encoder_embed_dim, "target": cfg.decoder_embed_dim}
-            return {
-                (side, language): embedding(task.dicts[language], widths[side]) for side, language in sorted(sides)
-            }
+            return {(side, language): embedding(task.dicts[language], widths[side]) for side, language in sorted(sides)}
         first = task.dicts[languages[0]]
         different = [language for language in languages if task.dicts[language] != first]
         if different:

@@ -36,12 +36,16 @@ class RecurrentSeq2SeqConfig(FairseqDataclass):
     encoder_unidirectional: bool = field(
         default=False, metadata={"help": "read the source left to right only (default: in both directions)"}
     )
-    decoder_embed_dim: int = field(default=512, metadata={"help": "target embedding size, and size of the output state"})
+    decoder_embed_dim: int = field(
+        default=512, metadata={"help": "target embedding size, and size of the output state"}
+    )
     decoder_hidden_size: int = field(default=1024, metadata={"help": "width of a decoder layer"})
     decoder_layers: int = field(default=1, metadata={"help": "layers of the decoder"})
     input_feeding: bool = field(
         default=False,
-        metadata={"help": "feed the attentional state into the next step (default: attend after the recurrence; faster)"},
+        metadata={
+            "help": "feed the attentional state into the next step (default: attend after the recurrence; faster)"
+        },
     )
     share_decoder_input_output_embed: bool = field(
         default=False, metadata={"help": "share the target embedding with the output layer"}
@@ -227,7 +231,9 @@ class RecurrentDecoder(FairseqIncrementalDecoder):
         """Step by step, each step reading the attentional state of the one before, feed ``(B, embed_dim)``."""
         features, weights = [], []
         for step in x.unbind(0):
-            attended, weight, state, _ = self._run_at_once(torch.cat([step, feed], -1).unsqueeze(0), encoder_out, state, feed)
+            attended, weight, state, _ = self._run_at_once(
+                torch.cat([step, feed], -1).unsqueeze(0), encoder_out, state, feed
+            )
             feed = attended.squeeze(0)
             features.append(feed)
             weights.append(weight)

@@ -19,13 +19,17 @@ class RIMSeq2SeqConfig(RecurrentSeq2SeqConfig):
     encoder_hidden_size: int = field(
         default=600, metadata={"help": "width of an encoder layer, per direction; a multiple of --num-units"}
     )
-    decoder_hidden_size: int = field(default=1200, metadata={"help": "width of a decoder layer; a multiple of --num-units"})
+    decoder_hidden_size: int = field(
+        default=1200, metadata={"help": "width of a decoder layer; a multiple of --num-units"}
+    )
     num_units: int = field(default=6, metadata={"help": "number of units in a layer (the paper's k_T)"})
     num_active: int = field(default=4, metadata={"help": "units updated at each step (the paper's k_A)"})
     cell: ChoiceEnum(CHOICES["cell"]) = field(default="lstm", metadata={"help": "dynamics of a unit"})  # type: ignore[valid-type]
     variant: ChoiceEnum(CHOICES["variant"]) = field(  # type: ignore[valid-type]
         default="reference",
-        metadata={"help": "numerics of the authors' code, or of the paper's text; sets --comm-source and --comm-update"},
+        metadata={
+            "help": "numerics of the authors' code, or of the paper's text; sets --comm-source and --comm-update"
+        },
     )
     num_input_heads: int = field(default=1, metadata={"help": "heads of the input attention (Table 3: 4; D.1, D.3: 1)"})
     input_key_size: int = field(default=64, metadata={"help": "query and key size of an input head"})
@@ -43,14 +47,18 @@ class RIMSeq2SeqConfig(RecurrentSeq2SeqConfig):
     comm_update: Optional[str] = field(
         default=None, metadata={"help": "what communication adds: gated or residual; default: by --variant"}
     )
-    comm_top_k: Optional[int] = field(default=None, metadata={"help": "units that a unit reads at a step (default: all)"})
+    comm_top_k: Optional[int] = field(
+        default=None, metadata={"help": "units that a unit reads at a step (default: all)"}
+    )
     open_inactive_grad: bool = field(
-        default=False, metadata={"help": "let communication send gradient into inactive units (default: blocked, Fig. 26)"}
+        default=False,
+        metadata={"help": "let communication send gradient into inactive units (default: blocked, Fig. 26)"},
     )
     no_competition: bool = field(default=False, metadata={"help": "ablation: all units are active at every step"})
     no_communication: bool = field(default=False, metadata={"help": "ablation: units never communicate"})
     no_input_attention: bool = field(
-        default=False, metadata={"help": "ablation: units read the projected input with weight 1; needs --no-competition"}
+        default=False,
+        metadata={"help": "ablation: units read the projected input with weight 1; needs --no-competition"},
     )
     input_dropout: float = field(default=0.0, metadata={"help": "dropout on what units read (Table 3: 0.1)"})
     comm_dropout: float = field(default=0.0, metadata={"help": "dropout on the communication (Table 3: 0.1)"})
@@ -63,9 +71,12 @@ class RIMSeq2SeqConfig(RecurrentSeq2SeqConfig):
     block_layer_grad: bool = field(
         default=False, metadata={"help": "stop the gradient that a layer sends into inactive units of the layer below"}
     )
-    learn_initial_state: bool = field(default=False, metadata={"help": "train the encoder's initial state (default: zeros)"})
+    learn_initial_state: bool = field(
+        default=False, metadata={"help": "train the encoder's initial state (default: zeros)"}
+    )
     rim_init: ChoiceEnum(CHOICES["init"]) = field(  # type: ignore[valid-type]
-        default="fan_in", metadata={"help": "initial weights: of the authors' code, or scaled by fan-in (learns faster)"}
+        default="fan_in",
+        metadata={"help": "initial weights: of the authors' code, or scaled by fan-in (learns faster)"},
     )
     rim_backend: str = field(default="auto", metadata={"help": "implementation of the recurrence (rims_nlp.ops.rim)"})
 

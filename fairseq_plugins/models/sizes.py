@@ -74,7 +74,10 @@ def register_sizes(name: str, model: type[BaseFairseqModel], config: type[Fairse
         types = config.__dataclass_fields__
         sized = make_dataclass(
             f"{config.__name__}_{size}",
-            [(key, types[key].type, field(default=value, metadata=types[key].metadata)) for key, value in values.items()],
+            [
+                (key, types[key].type, field(default=value, metadata=types[key].metadata))
+                for key, value in values.items()
+            ],
             bases=(config,),
         )
         register_model(f"{name}_{size}", dataclass=sized)(type(f"{model.__name__}_{size}", (model,), {}))

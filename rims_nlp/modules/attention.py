@@ -12,7 +12,7 @@ class SequenceAttention(nn.Module):
     """Dot-product attention over the encoder's outputs, for one step or all steps of a decoder at once.
 
     Luong et al. (2015), "Effective Approaches to Attention-based Neural Machine Translation", Eq. 5 and 7-8 with the
-    "general" score, ``(W query) . source / sqrt(source_size)``, and the attentional state
+    "general" score, ``(W query) . source``, and the attentional state
     ``tanh(W_out [context ; query])``. The score's projection is on the query, so nothing of the source needs to be
     recomputed or kept from step to step of a search.
 
@@ -40,7 +40,7 @@ class SequenceAttention(nn.Module):
         """
         keys = source.transpose(0, 1)  # (B, S, source_size)
         scores = torch.bmm(self.project_query(query).transpose(0, 1), keys.transpose(1, 2))
-        scores = (scores if scores.dtype == torch.float64 else scores.float()) / math.sqrt(source.shape[-1])
+        scores = scores if scores.dtype == torch.float64 else scores.float()
         if padding_mask is not None:
             scores = scores.masked_fill(padding_mask.t().unsqueeze(1), -math.inf)
         weights = torch.softmax(scores, dim=-1)

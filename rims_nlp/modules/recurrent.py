@@ -60,7 +60,13 @@ class LSTMCore(RecurrentCore):
     """An ``nn.LSTM`` as a core."""
 
     def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, *, bidirectional: bool = False, dropout: float = 0.0
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         between = dropout if num_layers > 1 else 0.0  # nn.LSTM warns about dropout with a single layer

@@ -159,7 +159,11 @@ class RIMCell(nn.Module):
     def _mask(self, shape: tuple[int, ...], rate: float) -> Tensor | None:
         if rate == 0:
             return None
-        return torch.empty(shape, device=self.weight_hh.device, dtype=self.weight_hh.dtype).bernoulli_(1 - rate).div_(1 - rate)
+        return (
+            torch.empty(shape, device=self.weight_hh.device, dtype=self.weight_hh.dtype)
+            .bernoulli_(1 - rate)
+            .div_(1 - rate)
+        )
 
     def run(
         self, x: Tensor, state: State, *, schedule: Schedule, backend: str, return_activity: bool
@@ -355,7 +359,9 @@ class RIM(nn.Module):
         else:
             assert isinstance(input, Tensor)
             x = input
-        check_input(x, (3, 4), self.input_size, "(T, B, input_size) or (T, B, N, input_size), batch first if batch_first")
+        check_input(
+            x, (3, 4), self.input_size, "(T, B, input_size) or (T, B, N, input_size), batch first if batch_first"
+        )
         if self.batch_first and packed is None:
             x = x.transpose(0, 1)
         if x.dim() == 3:
@@ -371,7 +377,9 @@ class RIM(nn.Module):
             lengths = padding.check_lengths(lengths, x.shape[0], x.shape[1]).to(x.device)
             valid = padding.valid_steps(lengths, x.shape[0])
             x = x.masked_fill(~valid[..., None, None], 0)
-        output, final, trace = self._run_layers(x, hidden, lengths, self._schedule(x, valid, start_step), return_activity)
+        output, final, trace = self._run_layers(
+            x, hidden, lengths, self._schedule(x, valid, start_step), return_activity
+        )
         if valid is not None:
             output = output.masked_fill(~valid.unsqueeze(-1), 0)
         result: Tensor | PackedSequence = output

@@ -26,7 +26,9 @@ def pair(backend, options, dtype=torch.float64, size=40, **more):
     rims = []
     for name in ("naive", backend):
         torch.manual_seed(0)
-        rims.append(RIM(7, size, num_units=5, num_active=3, init="fan_in", backend=name, dtype=dtype, **(options | more)))
+        rims.append(
+            RIM(7, size, num_units=5, num_active=3, init="fan_in", backend=name, dtype=dtype, **(options | more))
+        )
     return rims
 
 

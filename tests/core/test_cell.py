@@ -38,7 +38,9 @@ def test_one_unit_is_the_torch_cell(kind, bias):
     torch_cell = (torch.nn.LSTMCell if kind == "lstm" else torch.nn.GRUCell)(32, 8, bias=bias, dtype=torch.float64)
     with torch.no_grad():
         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")[: 4 if bias else 2]:
-            getattr(torch_cell, name).copy_(getattr(cell, name)[0].mT if name.startswith("w") else getattr(cell, name)[0])
+            getattr(torch_cell, name).copy_(
+                getattr(cell, name)[0].mT if name.startswith("w") else getattr(cell, name)[0]
+            )
     x, state = torch.randn(3, 6, dtype=torch.float64), random_state(cell, 3)
     expected = torch_cell(x @ cell.input_value, state)
     got = cell(x, state)

@@ -68,7 +68,7 @@ def test_attention_against_a_loop():
     output, weights = attention(query, source, mask)
     for t in range(3):
         for b, length in enumerate(lengths):
-            scores = source[:length, b] @ (attention.project_query.weight @ query[t, b]) / 6**0.5
+            scores = source[:length, b] @ (attention.project_query.weight @ query[t, b])
             expected = torch.softmax(scores, 0)
             context = expected @ source[:length, b]
             state = torch.tanh(attention.project_output.weight @ torch.cat([context, query[t, b]]))

@@ -9,7 +9,14 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from rims_nlp import RIM, RIMCell
 from rims_nlp.testing import assert_close
 
-SMALL = {"num_units": 5, "num_active": 3, "init": "fan_in", "input_key_size": 8, "comm_key_size": 5, "comm_value_size": 7}
+SMALL = {
+    "num_units": 5,
+    "num_active": 3,
+    "init": "fan_in",
+    "input_key_size": 8,
+    "comm_key_size": 5,
+    "comm_value_size": 7,
+}
 
 
 def make_rim(**options):
@@ -99,7 +106,9 @@ def test_packed_sequence(bidirectional, enforce_sorted):
 
 
 @pytest.mark.parametrize("backend", ["naive", "hoisted"])
-@pytest.mark.parametrize("options", [{}, {"cell": "gru", "num_layers": 2}, {"update_every": 2, "comm_every": 3}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"cell": "gru", "num_layers": 2}, {"update_every": 2, "comm_every": 3}], ids=str
+)
 def test_streaming_in_chunks_equals_one_run(options, backend):
     rim = make_rim(backend=backend, **options)
     x = random(11, 3, 6)

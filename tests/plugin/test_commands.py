@@ -99,7 +99,9 @@ def test_hydra(data, tmp_path):
         "dataset.max_tokens=400", "dataset.num_workers=0", "common.cpu=true", f"common.user_dir={toy.USER_DIR}",
         f"checkpoint.save_dir={tmp_path}/checkpoints", "lr_scheduler=fixed", f"hydra.run.dir={tmp_path}",
     ]  # fmt: skip
-    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    result = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     assert result.returncode == 0, result.stderr[-2000:]
     config = torch.load(tmp_path / "checkpoints/checkpoint_last.pt", weights_only=False)["cfg"]["model"]
     assert (config["_name"], config["num_active"], config["encoder_embed_dim"]) == ("rims_seq2seq_tiny", 2, 128)

@@ -46,7 +46,11 @@ TARGET = torch.tensor([[2, 4, 5, 6], [2, 7, 7, 8], [2, 9, 4, 4]])
 OPTIONS = [{}, {"input_feeding": True}, {"encoder_unidirectional": True}, {"encoder_layers": 2, "decoder_layers": 2}]
 every_model = pytest.mark.parametrize(
     ("family", "options"),
-    [*((family, options) for family in FAMILIES for options in OPTIONS), ("rims", {"cell": "gru"}), ("rims", {"variant": "paper"})],
+    [
+        *((family, options) for family in FAMILIES for options in OPTIONS),
+        ("rims", {"cell": "gru"}),
+        ("rims", {"variant": "paper"}),
+    ],
     ids=str,
 )
 
@@ -137,7 +141,9 @@ def test_contradicting_options():
 
 
 def test_options_reach_the_core():
-    model = make_model(num_active=2, no_competition=True, no_communication=True, open_inactive_grad=True, rim_init="reference")
+    model = make_model(
+        num_active=2, no_competition=True, no_communication=True, open_inactive_grad=True, rim_init="reference"
+    )
     for rim in (model.encoder.core.rim, model.decoder.core.rim):
         options = rim.options
         assert (options.num_active, options.competition, options.communication) == (2, False, False)
@@ -157,7 +163,9 @@ def test_multilingual_shares_the_encoder_and_separates_the_decoders():
     assert german.encoder is french.encoder
     shared = {id(p) for p in german.decoder.parameters()} & {id(p) for p in french.decoder.parameters()}
     assert shared == set()
-    one = MultilingualRIMSeq2SeqModel.build_model(RIMSeq2SeqConfig(**WIDTHS, share_all_embeddings=True), make_multi_task())
+    one = MultilingualRIMSeq2SeqModel.build_model(
+        RIMSeq2SeqConfig(**WIDTHS, share_all_embeddings=True), make_multi_task()
+    )
     tables = {id(one.models[pair].decoder.output_projection.weight) for pair in one.keys}
     assert tables == {id(one.models["en-de"].encoder.embed_tokens.weight)}
 

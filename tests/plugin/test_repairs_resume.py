@@ -18,7 +18,12 @@ def data(tmp_path_factory):
 def batches(data, get, epoch):
     """Sentence ids of the batches of a training that starts in ``epoch``."""
     config = TranslationConfig(
-        data=str(data), source_lang="en", target_lang="de", dataset_impl="mmap", num_batch_buckets=0, train_subset="train"
+        data=str(data),
+        source_lang="en",
+        target_lang="de",
+        dataset_impl="mmap",
+        num_batch_buckets=0,
+        train_subset="train",
     )
     task = TranslationTask.setup_task(config)
     task.load_dataset("train")

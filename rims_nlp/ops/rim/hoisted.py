@@ -23,7 +23,9 @@ def hoist_scores(x: Tensor, weights: RIMWeights, options: RIMOptions) -> Tensor:
     heads, units = options.num_input_heads, options.num_units
     steps, batch, elements = x.shape[:3]
     key = project_input(x, weights.input_key, heads).permute(3, 0, 1, 2, 4).reshape(heads, -1, options.input_key_size)
-    query = weights.input_query.unflatten(-1, (heads, -1)).permute(2, 3, 0, 1).reshape(heads, options.input_key_size, -1)
+    query = (
+        weights.input_query.unflatten(-1, (heads, -1)).permute(2, 3, 0, 1).reshape(heads, options.input_key_size, -1)
+    )
     scaled = torch.bmm(key, query / math.sqrt(options.input_key_size))  # (Hi, T*B*N, K*D)
     scaled = scaled.view(heads, steps, batch, elements, units, -1).permute(1, 4, 2, 0, 3, 5)
     return full_precision(scaled.reshape(steps, units, batch, heads * elements, -1))
