@@ -61,7 +61,7 @@ class MultilingualRecurrentModel(FairseqMultiModel):
                 f"dict.{languages[0]}.txt differs from {', '.join(f'dict.{language}.txt' for language in different)}"
             )
         shared = embedding(first, cfg.encoder_embed_dim)
-        return {key: shared for key in sides}
+        return dict.fromkeys(sides, shared)
 
     def load_state_dict(self, state_dict: dict, strict: bool = True, model_cfg: Any = None, args: Any = None) -> Any:
         """Load a checkpoint; weights of pairs that this model was not built for are left out."""

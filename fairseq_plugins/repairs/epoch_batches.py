@@ -29,7 +29,7 @@ def apply() -> None:
 
 
 def make_as_in_first_epoch(get: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap ``get_batch_iterator``; batches that are rebuilt for every epoch (``--rebuild-batches``) are left as they are."""
+    """Wrap ``get_batch_iterator``; batches that are rebuilt for every epoch are left as they are."""
     signature = inspect.signature(get)
 
     @functools.wraps(get)

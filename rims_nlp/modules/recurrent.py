@@ -99,7 +99,8 @@ class RecurrentCoreBridge(nn.Module):
         if encoder.num_layers != decoder.num_layers or len(encoder.state_sizes) != len(decoder.state_sizes):
             raise ValueError(
                 "encoder and decoder must have as many layers and state tensors, "
-                f"got {encoder.num_layers} x {len(encoder.state_sizes)} and {decoder.num_layers} x {len(decoder.state_sizes)}"
+                f"got {encoder.num_layers} x {len(encoder.state_sizes)} and "
+                f"{decoder.num_layers} x {len(decoder.state_sizes)}"
             )
         self.num_layers = encoder.num_layers
         self.projections = nn.ModuleList(

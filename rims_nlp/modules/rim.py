@@ -57,6 +57,8 @@ class RIMCell(nn.Module):
         tensor([4, 4, 4, 4, 4, 4, 4, 4])
     """
 
+    weight_hh: nn.Parameter
+
     def __init__(
         self,
         input_size: int,
@@ -124,7 +126,9 @@ class RIMCell(nn.Module):
 
     @classmethod
     def from_reference(cls, path: str | Path) -> RIMCell:
-        """A float64 cell in eval mode with the weights of a recorded archive (tests/reference/README.md has the format).
+        """A float64 cell in eval mode with the weights of a recorded archive.
+
+        tests/reference/README.md has the format.
 
         Raises:
             ValueError: if the file is not such an archive.
@@ -138,7 +142,7 @@ class RIMCell(nn.Module):
         return RIMWeights(*(getattr(self, name) for name in RIMWeights._fields))
 
     def prepare_input(self, x: Tensor) -> Tensor:
-        """Input of shape ``(..., B, input_size)`` or ``(..., B, N, input_size)`` as elements, presented at all positions."""
+        """Elements ``(..., B, N, input_size)``; a single one is presented at all positions."""
         positions = self.options.input_positions
         if positions and x.shape[-2] == 1:
             return x.expand(*x.shape[:-2], positions, x.shape[-1])
@@ -256,6 +260,8 @@ class RIM(nn.Module):
         (torch.Size([50, 8, 600]), torch.Size([1, 8, 600]))
     """
 
+    initial_state: nn.Parameter | None
+
     def __init__(
         self,
         input_size: int,
@@ -321,7 +327,7 @@ class RIM(nn.Module):
     @property
     def options(self) -> RIMOptions:
         """The options shared by all layers."""
-        return self.cells[0].options  # type: ignore[return-value]
+        return self._cell(0).options
 
     def forward(
         self,
@@ -429,7 +435,7 @@ class RIM(nn.Module):
         """One layer and direction: h of the units ``(T, B, K, D)``, final flat state ``(B, H)`` each, activity."""
         backwards = index % self.num_directions == 1
         units = tuple(part.unflatten(-1, (self.num_units, -1)) for part in state)
-        y, final, activity = self.cells[index].run(  # type: ignore[operator]
+        y, final, activity = self._cell(index).run(
             padding.reverse(x, lengths) if backwards else x,
             units,
             schedule=schedule,
@@ -439,8 +445,15 @@ class RIM(nn.Module):
         if backwards:
             y = padding.reverse(y, lengths)
             if activity is not None:
-                activity = Activity(*(None if a is None else padding.reverse(a, lengths) for a in activity))
+                fields = (None if part is None else padding.reverse(part, lengths) for part in activity)
+                activity = Activity(*fields)  # type: ignore[arg-type]
         return y, tuple(part.flatten(-2) for part in final), activity
+
+    def _cell(self, index: int) -> RIMCell:
+        """The parameters of a layer and direction, layer major."""
+        cell = self.cells[index]
+        assert isinstance(cell, RIMCell)
+        return cell
 
     def _hand_up(self, y: Tensor, active_mask: Tensor) -> Tensor:
         """What the layer above sees of ``y`` ``(T, B, K, D)``."""
@@ -453,7 +466,7 @@ class RIM(nn.Module):
         """Initial states ``(2 or 1, num_layers * dirs, batch, H)``: zeros or the learned ones."""
         if self.initial_state is not None:
             return self.initial_state.expand(-1, -1, batch, -1)
-        weight = self.cells[0].weight_hh
+        weight = self._cell(0).weight_hh
         return weight.new_zeros(self.options.num_states, self.num_layers * self.num_directions, batch, self.hidden_size)
 
     def _schedule(self, x: Tensor, valid: Tensor | None, start: int) -> Schedule:

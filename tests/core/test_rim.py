@@ -283,9 +283,18 @@ def test_learns_to_remember():
         (lambda rim: rim(torch.zeros(3, 6)), "got 2 dimensions"),
         (lambda rim: rim(torch.zeros(0, 2, 6)), "at least one step, got 0"),
         (lambda rim: rim(torch.zeros(3, 2, 6), torch.zeros(1, 2, 20)), "is h and c, got one tensor"),
-        (lambda rim: rim(torch.zeros(3, 2, 6), (torch.zeros(1, 3, 20),) * 2), r"h must have shape \(1, 2, 20\), got \(1, 3, 20\)"),
-        (lambda rim: rim(torch.zeros(3, 2, 6), lengths=torch.tensor([3, 4])), r"lengths must be in \[0, 3\], got 3 to 4"),
-        (lambda rim: rim(torch.zeros(3, 2, 6), lengths=torch.tensor([3])), r"lengths must have shape \(2,\), got \(1,\)"),
+        (
+            lambda rim: rim(torch.zeros(3, 2, 6), (torch.zeros(1, 3, 20),) * 2),
+            r"h must have shape \(1, 2, 20\), got \(1, 3, 20\)",
+        ),
+        (
+            lambda rim: rim(torch.zeros(3, 2, 6), lengths=torch.tensor([3, 4])),
+            r"lengths must be in \[0, 3\], got 3 to 4",
+        ),
+        (
+            lambda rim: rim(torch.zeros(3, 2, 6), lengths=torch.tensor([3])),
+            r"lengths must have shape \(2,\), got \(1,\)",
+        ),
         (
             lambda rim: rim(pack_padded_sequence(torch.zeros(3, 1, 6), torch.tensor([3])), lengths=torch.tensor([3])),
             "lengths must be None with a PackedSequence",

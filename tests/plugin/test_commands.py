@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.plugin import toy
 from fairseq import hub_utils
 from fairseq_cli import validate
+
+from tests.plugin import toy
 
 SINGLE = ["rims_seq2seq_tiny", "lstm_seq2seq_tiny", "fairseq_lstm_tiny", "transformer_seq2seq_tiny"]
 MULTI = [f"multilingual_{name}" for name in SINGLE if not name.startswith("fairseq")]

@@ -123,10 +123,10 @@ def test_embedding_sharing(family):
         for options in ({}, {"share_decoder_input_output_embed": True}, {"share_all_embeddings": True})
     )
     tables = [
-        len({id(t) for t in (m.encoder.embed_tokens.weight, m.decoder.embed_tokens.weight, m.decoder.output_projection.weight)})
+        {id(module.weight) for module in (m.encoder.embed_tokens, m.decoder.embed_tokens, m.decoder.output_projection)}
         for m in (own, tied, shared)
-    ]  # fmt: skip
-    assert tables == [3, 2, 1]
+    ]
+    assert [len(table) for table in tables] == [3, 2, 1]
 
 
 def test_contradicting_options():

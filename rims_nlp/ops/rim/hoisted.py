@@ -1,9 +1,9 @@
 """The RIM recurrence with the whole input side out of the time loop; README.md has the algebra.
 
-With ``s`` the scores and ``a = softmax([0, s])``, the gates' input is ``sum_{e,n} a_{k,e,n} P_{t,k,e,n}`` and the scores
-are ``h_k . U_{t,k,e,n}``, where P (values through the cell's input weights) and U (keys through the query weights) do not
-depend on the state. Both are formed for all steps at once by batched matrix products. Inside the loop every tensor has
-the units first, ``(K, B, ...)``, so that each product over units is one ``bmm`` without a copy.
+With ``s`` the scores and ``a = softmax([0, s])``, the gates' input is ``sum_{e,n} a_{k,e,n} P_{t,k,e,n}`` and the
+scores are ``h_k . U_{t,k,e,n}``, where P (values through the cell's input weights) and U (keys through the query
+weights) do not depend on the state. Both are formed for all steps at once by batched matrix products. Inside the loop
+every tensor has the units first, ``(K, B, ...)``, so that each product over units is one ``bmm`` without a copy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rims_nlp.ops.rim.types import Activity, DropoutMasks, RIMWeights, Schedule,
 
 
 def hoist_scores(x: Tensor, weights: RIMWeights, options: RIMOptions) -> Tensor:
-    """U: what the state is multiplied with to give the scores, ``(T, K, B, Hi*N, D)``; heads outside, elements inside."""
+    """U: what the state is multiplied with to give the scores, ``(T, K, B, Hi*N, D)``; elements vary fastest."""
     heads, units = options.num_input_heads, options.num_units
     steps, batch, elements = x.shape[:3]
     key = project_input(x, weights.input_key, heads).permute(3, 0, 1, 2, 4).reshape(heads, -1, options.input_key_size)

@@ -123,9 +123,12 @@ def attend_to_units(query: Tensor, key: Tensor, options: RIMOptions) -> Tensor:
 
 def comm_update(read: Tensor, mask: Tensor | None, weights: RIMWeights, options: RIMOptions) -> Tensor:
     """What communication adds to a state: read ``(B, K, Hc*dcv)``, dropout mask ``(B, K, D)``, to ``(B, K, D)``."""
+    assert weights.comm_out_weight is not None
     if options.comm_update == "residual":
         update = torch.einsum("bke,ked->bkd", read, weights.comm_out_weight)
         return update if mask is None else update * mask
+    assert weights.comm_out_bias is not None
+    assert weights.comm_gate_weight is not None and weights.comm_gate_bias is not None
     update = read @ weights.comm_out_weight + weights.comm_out_bias
     gate = read @ weights.comm_gate_weight + weights.comm_gate_bias
     return torch.sigmoid(gate) * torch.tanh(update if mask is None else update * mask)
@@ -197,6 +200,7 @@ def step(
     input_gates = torch.einsum("bkv,kvg->bkg", read, weights.weight_ih)
     hidden_gates = torch.einsum("bkd,kdg->bkg", h, weights.weight_hh)
     if options.bias:
+        assert weights.bias_ih is not None and weights.bias_hh is not None
         input_gates, hidden_gates = input_gates + weights.bias_ih, hidden_gates + weights.bias_hh
     candidate = CELLS[options.cell](input_gates, hidden_gates, state)
     comm_attention = None
