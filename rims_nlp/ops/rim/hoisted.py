@@ -14,7 +14,16 @@ import torch
 from torch import Tensor
 
 from rims_nlp.modules.options import RIMOptions
-from rims_nlp.ops.rim.naive import CELLS, attend_to_units, comm_source, compete, full_precision, project_input
+from rims_nlp.ops.rim.naive import (
+    CELLS,
+    attend_to_units,
+    attend_with_null,
+    comm_source,
+    commit,
+    compete,
+    full_precision,
+    project_input,
+)
 from rims_nlp.ops.rim.types import Activity, DropoutMasks, RIMWeights, Schedule, State
 
 
@@ -49,11 +58,41 @@ def hoist_gates(x: Tensor, weights: RIMWeights, options: RIMOptions, mask: Tenso
     return gates.reshape(steps, units, batch, heads * elements, -1)
 
 
-def weighted_sum(attention: Tensor, gates: Tensor) -> Tensor:
-    """``(K, B, M)`` weights and ``(K, B, M, G*D)`` terms to ``(K, B, G*D)``."""
-    if gates.shape[2] == 1:
-        return attention * gates.squeeze(2)
-    return (attention.unsqueeze(-1) * gates).sum(dim=2)
+class InputSide:
+    """What the input contributes to every step: attention, choice of units, and the gates' input.
+
+    Args:
+        x: ``(T, B, N, input_size)``.
+        mask: dropout mask of the read values ``(T, B, K, Hi*dv)``, or None.
+    """
+
+    def __init__(self, x: Tensor, weights: RIMWeights, options: RIMOptions, mask: Tensor | None) -> None:
+        self.options = options
+        self.heads, self.elements = options.num_input_heads, x.shape[2]
+        self.gates = hoist_gates(x, weights, options, mask).unbind(0)
+        self.keys = hoist_scores(x, weights, options).unbind(0) if options.input_attention else None
+        self.bias = None if weights.bias_ih is None else weights.bias_ih.unsqueeze(1)
+        self.everyone = torch.ones(options.num_units, x.shape[1], dtype=torch.bool, device=x.device)
+        self.uniform = x.new_full((options.num_units, x.shape[1], self.heads * self.elements), 1 / self.elements)
+
+    def attend(self, h: Tensor, t: int) -> tuple[Tensor, Tensor]:
+        """Attention ``(K, B, Hi*N)`` and active units ``(K, B)`` at step t, given the state ``(K, B, D)``."""
+        if self.keys is None:
+            return self.uniform, self.everyone
+        scores = (full_precision(h).unsqueeze(2) * self.keys[t]).sum(-1).unflatten(-1, (self.heads, self.elements))
+        # With one element the softmax over its score and the null element's 0 is a sigmoid.
+        attention = torch.sigmoid(scores) if self.elements == 1 else attend_with_null(scores)[..., 1:]
+        active = self.everyone
+        if self.options.competes:
+            active = compete(scores.permute(1, 2, 0, 3), self.options.num_active).t()
+        return attention.flatten(-2), active
+
+    def gate_input(self, attention: Tensor, t: int) -> Tensor:
+        """``(K, B, G*D)``: the attention-weighted sum of step t's terms, and the bias."""
+        terms = self.gates[t]
+        attention = attention.to(terms.dtype).unsqueeze(-1)
+        total = (attention * terms).squeeze(2) if terms.shape[2] == 1 else (attention * terms).sum(dim=2)
+        return total if self.bias is None else total + self.bias
 
 
 class CommWeights:
@@ -98,66 +137,40 @@ def sequence(
     return_activity: bool,
 ) -> tuple[Tensor, State, Activity | None]:
     """As :func:`rims_nlp.ops.rim.naive.sequence`, with the input side hoisted."""
-    heads, units = options.num_input_heads, options.num_units
-    steps, batch, elements = x.shape[:3]
-    gates = hoist_gates(x, weights, options, masks.read).unbind(0)
-    keys = hoist_scores(x, weights, options).unbind(0) if options.input_attention else None
+    input_side = InputSide(x, weights, options, masks.read)
     comm = CommWeights(weights, options) if options.communication else None
     comm_masks = None if masks.comm is None else masks.comm.transpose(1, 2).unbind(0)
-    cell = CELLS[options.cell]
-    bias_ih = weights.bias_ih.unsqueeze(1) if weights.bias_ih is not None else None
+    weight_hh, bias_hh = weights.weight_hh, 0 if weights.bias_hh is None else weights.bias_hh.unsqueeze(1)
     state = tuple(part.transpose(0, 1) for part in state)
-    everyone = torch.ones(units, batch, dtype=torch.bool, device=x.device)
-    uniform = x.new_full((units, batch, heads * elements), 1 / elements)
     outputs, trace = [], []
-    for t in range(steps):
+    for t in range(x.shape[0]):
         h = state[0]
-        attention, active = uniform, everyone
-        if keys is not None:
-            scores = (full_precision(h).unsqueeze(2) * keys[t]).sum(-1)  # (K, B, Hi*N)
-            by_head = scores.view(units, batch, heads, elements)
-            attention = _attend(by_head).flatten(-2)
-            if options.competes:
-                active = compete(by_head.permute(1, 2, 0, 3), options.num_active).t()
+        attention, active = input_side.attend(h, t)
         if schedule.update is not None:
             active = active & schedule.update[t]
-        input_gates = weighted_sum(attention.to(gates[t].dtype), gates[t])
-        hidden_gates = torch.bmm(h.to(weights.weight_hh.dtype), weights.weight_hh)
-        if bias_ih is not None:
-            input_gates = input_gates + bias_ih
-            hidden_gates = hidden_gates + weights.bias_hh.unsqueeze(1)  # type: ignore[union-attr]
-        candidate = cell(input_gates, hidden_gates, state)
+        hidden_gates = torch.bmm(h.to(weight_hh.dtype), weight_hh) + bias_hh
+        candidate = CELLS[options.cell](input_side.gate_input(attention, t), hidden_gates, state)
         comm_attention = None
-        if comm is not None:
-            if schedule.communicate is None or schedule.communicate[t]:
-                added, comm_attention = comm(candidate[0], h, active, None if comm_masks is None else comm_masks[t])
-                candidate = (candidate[0] + added, *candidate[1:])
-            elif return_activity:
-                comm_attention = h.new_zeros(batch, options.num_comm_heads, units, units)
-        keep = active.unsqueeze(-1)
-        state = tuple(torch.where(keep, n.to(o.dtype), o) for n, o in zip(candidate, state, strict=True))
+        if comm is not None and (schedule.communicate is None or schedule.communicate[t]):
+            added, comm_attention = comm(candidate[0], h, active, None if comm_masks is None else comm_masks[t])
+            candidate = (candidate[0] + added, *candidate[1:])
+        state = commit(active, candidate, state)
         outputs.append(state[0])
         if return_activity:
             trace.append((active, attention, comm_attention))
     output = torch.stack(outputs).transpose(1, 2)
-    activity = _activity(trace, heads) if return_activity else None
+    activity = collect_activity(trace, options) if return_activity else None
     return output, tuple(part.transpose(0, 1) for part in state), activity
 
 
-def _attend(scores: Tensor) -> Tensor:
-    """Attention over the input elements beside a null element of score 0; ``(..., N)``. N = 1 is a sigmoid."""
-    if scores.shape[-1] == 1:
-        return torch.sigmoid(scores)
-    return torch.softmax(torch.nn.functional.pad(scores, (1, 0)), dim=-1)[..., 1:]
-
-
-def _activity(trace: list, heads: int) -> Activity:
+def collect_activity(trace: list[tuple[Tensor, Tensor, Tensor | None]], options: RIMOptions) -> Activity:
     """Stack the steps, units back behind the batch, the null element's probability in front."""
     active, attention, comm = zip(*trace, strict=True)
-    weights = torch.stack(attention).unflatten(-1, (heads, -1)).permute(0, 2, 3, 1, 4)  # (T, B, Hi, K, N)
+    weights = torch.stack(attention).unflatten(-1, (options.num_input_heads, -1)).permute(0, 2, 3, 1, 4)
     null = 1 - weights.sum(-1, keepdim=True)
-    return Activity(
-        torch.stack(active).transpose(1, 2),
-        torch.cat([null, weights], dim=-1),
-        None if comm[0] is None else torch.stack(comm),
-    )
+    comm_attention = None
+    if options.communication:
+        shape = (active[0].shape[1], options.num_comm_heads, options.num_units, options.num_units)
+        silent = weights.new_zeros(shape)  # a step without communication
+        comm_attention = torch.stack([silent if step is None else step for step in comm])
+    return Activity(torch.stack(active).transpose(1, 2), torch.cat([null, weights], dim=-1), comm_attention)
