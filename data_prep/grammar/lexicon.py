@@ -96,14 +96,12 @@ class Adverb:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Preposition:
-    """A preposition with its German case; ``tags`` are the classes of nouns that may follow."""
+    """A preposition with its German case."""
 
     en: str
     de: str
     de_case: str
     fr: str
-    kind: str
-    tags: frozenset[str]
 
 
 def rows(table: str, columns: int) -> list[list[str]]:
@@ -146,10 +144,7 @@ def all_adverbs() -> tuple[Adverb, ...]:
 @cache
 def all_prepositions() -> tuple[Preposition, ...]:
     """Read the prepositions."""
-    return tuple(
-        Preposition(en, *_split(german), fr, kind, frozenset(tags.split()))
-        for en, german, fr, kind, tags in rows(modifiers.PREPOSITIONS, 5)
-    )
+    return tuple(Preposition(en, *_split(german), fr) for en, german, fr in rows(modifiers.PREPOSITIONS, 3))
 
 
 @cache

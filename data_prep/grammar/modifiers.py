@@ -105,16 +105,13 @@ really | wirklich | vraiment | degree | t
 """
 
 PREPOSITIONS = """
-after | nach:d | après | time | event
-before | vor:d | avant | time | event
-during | während:g | pendant | time | event
-in | in:d | dans | place | place
-near | in_der_Nähe:g | près_de | place | build site
-with | mit:d | avec | manner | pers
-without | ohne:a | sans | manner | pers
-for | für:a | pour | manner | pers
-because of | wegen:g | à_cause_de | reason | issue event
-despite | trotz:g | malgré | reason | issue event
-against | gegen:a | contre | noun | doc issue event
-about | über:a | sur | noun | doc issue event
+after | nach:d | après
+before | vor:d | avant
+during | während:g | pendant
+in | in:d | dans
+near | in_der_Nähe:g | près_de
+because of | wegen:g | à_cause_de
+despite | trotz:g | malgré
+against | gegen:a | contre
+about | über:a | sur
 """

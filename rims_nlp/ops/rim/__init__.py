@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from functools import cache
 
 from rims_nlp.ops.rim import hoisted, naive
 
@@ -12,6 +13,13 @@ logger = logging.getLogger(__name__)
 
 ENVIRONMENT = "RIMS_NLP_BACKEND"
 BACKENDS: dict[str, Callable] = {"naive": naive.sequence, "hoisted": hoisted.sequence}
+
+
+@cache
+def fastest() -> str:
+    """The backend that "auto" stands for; said once, at debug level."""
+    logger.debug("RIM backend: hoisted")
+    return "hoisted"
 
 
 def select(backend: str = "auto") -> Callable:
@@ -22,8 +30,7 @@ def select(backend: str = "auto") -> Callable:
     """
     name = os.environ.get(ENVIRONMENT, "auto") if backend == "auto" else backend
     if name == "auto":
-        name = "hoisted"
-        logger.debug("RIM backend: %s", name)
+        name = fastest()
     if name not in BACKENDS:
         raise ValueError(f"unknown RIM backend {name!r}; expected auto or one of {', '.join(BACKENDS)}")
     return BACKENDS[name]
