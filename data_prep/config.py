@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 CORPORA = "{corpora}/"
+EXPERIMENT_KEYS = ("name", "data", "corpora_root", "train", "evaluate")
 _PAIR = re.compile(r"([A-Za-z]{2,3}(?:_[A-Za-z]+)?)-([A-Za-z]{2,3}(?:_[A-Za-z]+)?)")
 _TEST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -199,6 +200,9 @@ def load(path: Path, corpora: Path | None = None) -> DataConfig:
         raise ValueError(f"{path}: not readable as YAML: {error}") from error
     if not isinstance(experiment, dict) or not isinstance(experiment.get("data"), dict):
         raise ValueError(f"{path}: expected a mapping with a 'data:' mapping in it")
+    for key in experiment:
+        if key not in EXPERIMENT_KEYS:
+            raise ValueError(f"{path}: unknown key {key!r}; known keys: {', '.join(EXPERIMENT_KEYS)}")
     data = dict(experiment["data"])
     if not data.get("out"):
         name = experiment.get("name")

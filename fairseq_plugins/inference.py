@@ -18,6 +18,7 @@ from torch import Tensor
 logger = logging.getLogger(__name__)
 
 Pathlike = str | os.PathLike[str]
+MAKE_AGAIN = "remove the file and run the workflow again, or copy the complete model directory"
 
 
 class Translator:
@@ -153,7 +154,7 @@ def read_description(directory: Path) -> dict[str, Any]:
     """The content of a model directory's model.json.
 
     Raises:
-        ValueError: if the directory or the file is missing.
+        ValueError: if the directory or the file is missing, or the file is damaged.
     """
     if not directory.is_dir():
         raise ValueError(f"{directory}: no such model directory; the workflow leaves them in runs/EXPERIMENT/models/")
@@ -163,7 +164,14 @@ def read_description(directory: Path) -> dict[str, Any]:
             f"{path}: not found, so this is no model directory or its training has not ended; "
             "run the workflow again, it goes on where it stopped"
         )
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: is damaged ({error}); {MAKE_AGAIN}") from None
+    for key in ("target_pair", "lang_pairs"):
+        if not isinstance(description, dict) or not description.get(key):
+            raise ValueError(f"{path}: has no {key!r}; {MAKE_AGAIN}")
+    return description
 
 
 def choose_pair(description: dict[str, Any], target_lang: str | None, directory: Path) -> tuple[str, str]:

@@ -26,13 +26,15 @@ def read_lines(path: Pathlike) -> list[str]:
     """The segments of a UTF-8 text file, one a line.
 
     Raises:
-        ValueError: if there is no such file or it is not UTF-8.
+        ValueError: if there is no such file, it cannot be read or it is not UTF-8.
     """
     path = Path(path)
     try:
         return split_lines(path.read_bytes().decode("utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from None
 

@@ -7,19 +7,23 @@ import csv
 import io
 import json
 import logging
-import os
 import statistics
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiment import Cell, Experiment, load_experiment
+from files import write_json, write_text, written_whole
 
 # First, as fairseq would otherwise log everything.
 logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
 
 from fairseq_plugins.scoring import check_line_counts, paired_bootstrap, read_lines  # noqa: E402
 
+METRICS = ("bleu", "chrf")
+SCORE_KEYS = (*METRICS, *(f"{metric}_signature" for metric in METRICS))
+MODEL_KEYS = ("parameters", "updates", "training_seconds", "words_per_second")
 BASELINE = "lstm"
 SIGNIFICANT = 0.05
 # Goyal et al. (2021), Recurrent Independent Mechanisms, Appendix F, Table 8: BLEU of models trained on WMT,
@@ -33,15 +37,22 @@ LABELS = {"rims": "RIMs", "lstm": "LSTM", "transformer": "Transformer"}
 COLOURS = {"rims": "#0072B2", "lstm": "#E69F00", "transformer": "#009E73"}
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a file that an earlier step of the workflow wrote.
+def read_json(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
+    """Read a file that an earlier step of the workflow wrote, and see that it has these keys.
 
     Raises:
-        ValueError: if it is missing; the message says how to make it.
+        ValueError: if it is missing or damaged; the message says how to make it.
     """
     if not path.is_file():
         raise ValueError(f"{path}: not found, so this cell is not finished; run the workflow, it makes what is missing")
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: is damaged ({error}); remove it and run the workflow, it makes it again") from None
+    for key in keys:
+        if not isinstance(content, dict) or key not in content:
+            raise ValueError(f"{path}: has no {key!r}; remove it and run the workflow, it makes it again")
+    return content
 
 
 def spread(values: list[float]) -> dict[str, Any]:
@@ -50,86 +61,119 @@ def spread(values: list[float]) -> dict[str, Any]:
     return {"mean": round(statistics.fmean(values), 4), "std": deviation, "values": values}
 
 
-def read_hypotheses(experiment: Experiment, cell: Cell, test: str) -> list[str]:
-    """The translation of a test set, checked to be aligned with its reference."""
-    path = experiment.score_file(cell, test).with_suffix(".hyp")
-    reference = experiment.test_files(test)[1]
-    lines = read_lines(path)
-    check_line_counts(lines, read_lines(reference), path, reference)
-    return lines
+@dataclass(frozen=True)
+class Finished:
+    """What training and scoring left of one cell.
+
+    Attributes:
+        model: the content of its model.json.
+        scores: test set -> its scores.
+        hypotheses: test set -> the translation, a segment a line.
+    """
+
+    model: dict[str, Any]
+    scores: dict[str, dict[str, Any]]
+    hypotheses: dict[str, list[str]]
 
 
-def p_values(experiment: Experiment, setting: str, test: str) -> dict[str, dict[int, float]]:
+def read_cell(experiment: Experiment, cell: Cell, references: dict[str, list[str]]) -> Finished:
+    """Read one cell; its translations are checked to be aligned with the references."""
+    model = read_json(experiment.model_dir(cell) / "model.json", MODEL_KEYS)
+    scores = {test: read_json(experiment.score_file(cell, test), SCORE_KEYS) for test in experiment.tests}
+    hypotheses = {}
+    for test in experiment.tests:
+        path = experiment.score_file(cell, test).with_suffix(".hyp")
+        hypotheses[test] = read_lines(path)
+        check_line_counts(hypotheses[test], references[test], path, experiment.test_files(test)[1])
+    return Finished(model, scores, hypotheses)
+
+
+def p_values(
+    experiment: Experiment, results: dict[Cell, Finished], references: list[str], setting: str, test: str
+) -> dict[str, dict[int, float]]:
     """Family -> seed -> p-value of its BLEU against the LSTM of the same setting and seed."""
     families = [family for family in experiment.families if family != BASELINE]
-    values: dict[str, dict[int, float]] = {family: {} for family in families}
+    values: dict[str, dict[int, float]] = {family: {} for family in experiment.families}
     if BASELINE not in experiment.families or not families:
         return values
-    references = read_lines(experiment.test_files(test)[1])
     for seed in experiment.seeds:
-        baseline = read_hypotheses(experiment, Cell(BASELINE, setting, seed), test)
-        systems = {family: read_hypotheses(experiment, Cell(family, setting, seed), test) for family in families}
+        baseline = results[Cell(BASELINE, setting, seed)].hypotheses[test]
+        systems = {family: results[Cell(family, setting, seed)].hypotheses[test] for family in families}
         found = paired_bootstrap(baseline, systems, references, samples=experiment.bootstrap)
         for family, value in found.items():
             values[family][seed] = value
     return values
 
 
+def common_signature(experiment: Experiment, results: dict[Cell, Finished], metric: str) -> str:
+    """The sacreBLEU signature of all scores.
+
+    Raises:
+        ValueError: if they have different ones.
+    """
+    key = f"{metric}_signature"
+    seen = {scores[key] for result in results.values() for scores in result.scores.values()}
+    if len(seen) > 1:
+        raise ValueError(f"the scores were made with different {metric} signatures ({', '.join(sorted(seen))}); "
+                         f"remove {experiment.root / 'scores'} and run the workflow again")  # fmt: skip
+    return seen.pop()
+
+
+def table_row(family: str, setting: str, pairs: list[str], cells: list[Finished], p: dict[str, Any]) -> dict[str, Any]:
+    """One row of the table.
+
+    Args:
+        family: name of the family.
+        setting: name of the setting.
+        pairs: the setting's language pairs.
+        cells: what it left, one per seed.
+        p: test set -> seed -> p-value.
+    """
+    models = [cell.model for cell in cells]
+    speeds = [model["words_per_second"] for model in models if model["words_per_second"]]
+    tests = {
+        test: {
+            **{metric: spread([cell.scores[test][metric] for cell in cells]) for metric in METRICS},
+            "p_values": p[test],
+        }
+        for test in p
+    }
+    return {
+        "family": family,
+        "setting": setting,
+        "pairs": pairs,
+        "tests": tests,
+        "paper_bleu": PAPER.get(family, {}).get(len(pairs)),
+        "parameters": models[0]["parameters"],
+        "updates": spread([model["updates"] for model in models]),
+        "training_seconds": spread([model["training_seconds"] for model in models]),
+        "words_per_second": spread(speeds) if speeds else None,
+        "models": models,
+    }
+
+
 def collect(experiment: Experiment) -> dict[str, Any]:
     """Everything the table shows, as it goes to table8.json.
 
     Raises:
-        ValueError: if a model or score is missing, a translation is not aligned with its reference, or scores were
-            made with different sacreBLEU signatures.
+        ValueError: if a model or score is missing or damaged, a translation is not aligned with its reference, or
+            scores were made with different sacreBLEU signatures.
     """
+    references = {test: read_lines(experiment.test_files(test)[1]) for test in experiment.tests}
+    results = {cell: read_cell(experiment, cell, references) for cell in experiment.cells()}
+    signatures = {metric: common_signature(experiment, results, metric) for metric in METRICS}
     rows = []
-    signatures: dict[str, set[str]] = {"bleu": set(), "chrf": set()}
-    significance = {
-        (setting, test): p_values(experiment, setting, test)
-        for setting in experiment.settings
-        for test in experiment.tests
-    }
     for setting, pairs in experiment.settings.items():
+        p = {test: p_values(experiment, results, lines, setting, test) for test, lines in references.items()}
         for family in experiment.families:
-            cells = [Cell(family, setting, seed) for seed in experiment.seeds]
-            models = [read_json(experiment.model_dir(cell) / "model.json") for cell in cells]
-            tests = {}
-            for test in experiment.tests:
-                scores = [read_json(experiment.score_file(cell, test)) for cell in cells]
-                for cell in cells:
-                    read_hypotheses(experiment, cell, test)
-                for metric, seen in signatures.items():
-                    seen.update(found[f"{metric}_signature"] for found in scores)
-                tests[test] = {
-                    "bleu": spread([found["bleu"] for found in scores]),
-                    "chrf": spread([found["chrf"] for found in scores]),
-                    "p_values": significance[setting, test].get(family, {}),
-                }
-            speeds = [model["words_per_second"] for model in models if model["words_per_second"]]
-            rows.append(
-                {
-                    "family": family,
-                    "setting": setting,
-                    "pairs": pairs,
-                    "tests": tests,
-                    "paper_bleu": PAPER.get(family, {}).get(len(pairs)),
-                    "parameters": models[0]["parameters"],
-                    "updates": spread([model["updates"] for model in models]),
-                    "training_seconds": spread([model["training_seconds"] for model in models]),
-                    "words_per_second": spread(speeds) if speeds else None,
-                    "models": models,
-                }
-            )
-    for metric, seen in signatures.items():
-        if len(seen) > 1:
-            raise ValueError(f"the scores were made with different {metric} signatures ({', '.join(sorted(seen))}); "
-                             f"remove {experiment.root / 'scores'} and run the workflow again")  # fmt: skip
+            cells = [results[Cell(family, setting, seed)] for seed in experiment.seeds]
+            rows.append(table_row(family, setting, pairs, cells, {test: p[test][family] for test in p}))
     return {
         "experiment": experiment.name,
         "target_pair": experiment.target_pair,
         "seeds": experiment.seeds,
         "bootstrap_samples": experiment.bootstrap,
-        "signatures": {metric: seen.pop() for metric, seen in signatures.items()},
+        "signatures": signatures,
         "rows": rows,
     }
 
@@ -266,20 +310,11 @@ def write_tables(experiment: Experiment) -> str:
     """Write the four files, each in full or not at all; returns the Markdown."""
     table = collect(experiment)
     text = markdown(table, experiment.tests)
-    contents = {
-        "csv": comma_separated(table),
-        "json": json.dumps(table, indent=1, ensure_ascii=False) + "\n",
-        "md": text,
-    }
-    experiment.root.mkdir(parents=True, exist_ok=True)
-    suffix = f".tmp-{os.getpid()}"
-    for kind, content in contents.items():
-        path = experiment.root / f"table8.{kind}"
-        path.with_name(path.name + suffix).write_text(content, encoding="utf-8", newline="\n")
-        path.with_name(path.name + suffix).replace(path)
-    picture = experiment.root / "table8.png"
-    draw(table, experiment.tests, picture.with_name(picture.name + suffix))
-    picture.with_name(picture.name + suffix).replace(picture)
+    write_text(experiment.root / "table8.csv", comma_separated(table))
+    write_json(experiment.root / "table8.json", table)
+    write_text(experiment.root / "table8.md", text)
+    with written_whole(experiment.root / "table8.png") as picture:
+        draw(table, experiment.tests, picture)
     return text
 
 

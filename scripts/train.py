@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from experiment import Cell, Experiment, load_experiment
+from files import write_json, written_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 USER_DIR = ROOT / "fairseq_plugins"
@@ -33,13 +34,6 @@ LOGGED = re.compile(r"\| (train_inner|train|valid) \| (\{.*\})\s*$")
 PARAMETERS = re.compile(r"num\. shared model params: [\d,]+ \(num\. trained: ([\d,]+)\)")
 STARTED = "=== fairseq-train started"
 FINISHED = "| done training in"
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a file that is either there in full or not at all."""
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
 
 
 def check_data(experiment: Experiment) -> None:
@@ -179,13 +173,12 @@ def summarise(experiment: Experiment, cell: Cell) -> dict[str, Any]:
     Training time and updates are read from the last checkpoint, which adds up over every resumption: it is the wall
     time in seconds that led to this model, validation included, work lost in a kill left out.
     """
-    from fairseq.checkpoint_utils import load_checkpoint_to_cpu
-    from fairseq.utils import import_user_module
+    import fairseq_plugins  # noqa: F401, I001  first: its repairs replace what reads a checkpoint
+    from fairseq import checkpoint_utils
 
-    import_user_module(argparse.Namespace(user_dir=str(USER_DIR)))  # its repairs are needed to read a checkpoint
     directory = experiment.model_dir(cell)
     text = (directory / "train.log").read_text(encoding="utf-8", errors="replace")
-    state = load_checkpoint_to_cpu(str(directory / "checkpoint_last.pt"))
+    state = checkpoint_utils.load_checkpoint_to_cpu(str(directory / "checkpoint_last.pt"))
     losses = [float(values["valid_loss"]) for stage, values in parse_log(text) if stage == "valid"]
     return {
         "arch": experiment.architecture(cell),
@@ -212,7 +205,8 @@ def complete(experiment: Experiment, cell: Cell) -> None:
     """Copy what translation needs beside the checkpoints, and write model.json as the mark of a finished cell."""
     directory = experiment.model_dir(cell)
     for path in [experiment.data / "spm.model", *sorted(experiment.data.glob("dict.*.txt"))]:
-        shutil.copyfile(path, directory / path.name)
+        with written_whole(directory / path.name) as temporary:
+            shutil.copyfile(path, temporary)
     for path in directory.glob("checkpoint_*_*.pt"):
         path.unlink()
     if not (directory / "checkpoint_best.pt").exists():

@@ -6,29 +6,20 @@ import argparse
 import contextlib
 import itertools
 import logging
-import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from files import written_whole
+from source_text import open_source, read_segments
 
 # First, as fairseq would otherwise log everything.
 logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
 
-from fairseq_plugins.inference import Translator, load_translator  # noqa: E402
+from model_options import add_model_options, load_model  # noqa: E402
 
-
-def read_segments(stream: Iterable[bytes], name: str) -> Iterator[str]:
-    """The lines of a stream without their ends.
-
-    Raises:
-        ValueError: at a line that is not UTF-8.
-    """
-    for number, line in enumerate(stream, 1):
-        try:
-            yield line.decode("utf-8").removesuffix("\n").removesuffix("\r")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{name}: line {number} is not UTF-8 text ({error.reason})") from None
+from fairseq_plugins.inference import Translator  # noqa: E402
 
 
 def translate_stream(translator: Translator, segments: Iterator[str], output: BinaryIO, block: int) -> None:
@@ -39,36 +30,13 @@ def translate_stream(translator: Translator, segments: Iterator[str], output: Bi
 
 
 @contextlib.contextmanager
-def open_input(name: str) -> Iterator[BinaryIO]:
-    """Standard input for ``-``, else the file.
-
-    Raises:
-        ValueError: if it cannot be opened.
-    """
-    if name == "-":
-        yield sys.stdin.buffer
-        return
-    try:
-        stream = open(name, "rb")  # noqa: SIM115  closed below, and only errors of opening are caught
-    except OSError as error:
-        raise ValueError(f"{name}: cannot be read ({error.strerror})") from None
-    with stream:
-        yield stream
-
-
-@contextlib.contextmanager
 def open_output(name: str) -> Iterator[BinaryIO]:
     """Standard output for ``-``, else a file that appears once it is complete."""
     if name == "-":
         yield sys.stdout.buffer
         return
-    temporary = Path(f"{name}.tmp-{os.getpid()}")
-    try:
-        with open(temporary, "wb") as stream:
-            yield stream
-        temporary.replace(name)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(Path(name)) as temporary, open(temporary, "wb") as stream:
+        yield stream
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -82,23 +50,13 @@ def main(argv: list[str] | None = None) -> int:
         "--target-lang fr",
     )
     parser.add_argument("input", nargs="?", default="-", metavar="FILE", help="source text (default: standard input)")
-    parser.add_argument("--model", required=True, metavar="DIR", help="model directory")
     parser.add_argument("--output", default="-", metavar="FILE", help="default: standard output")
-    parser.add_argument("--target-lang", metavar="LANG", help="for a model of several pairs (default: the scored one)")
-    parser.add_argument("--beam", type=int, default=5, metavar="N", help="hypotheses kept in the search (default: 5)")
-    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="lines at once (default: 64)")
-    parser.add_argument("--checkpoint", default="checkpoint_best.pt", metavar="NAME", help="default: %(default)s")
+    add_model_options(parser)
     arguments = parser.parse_args(argv)
     try:
-        with open_input(arguments.input) as source, open_output(arguments.output) as target:
-            translator = load_translator(
-                arguments.model,
-                target_lang=arguments.target_lang,
-                beam=arguments.beam,
-                batch_size=arguments.batch_size,
-                checkpoint=arguments.checkpoint,
-            )
-            translate_stream(translator, read_segments(source, arguments.input), target, 20 * arguments.batch_size)
+        with open_source(arguments.input) as source, open_output(arguments.output) as target:
+            segments = read_segments(source, arguments.input)
+            translate_stream(load_model(arguments), segments, target, 20 * arguments.batch_size)
     except ValueError as error:
         print(f"translate.py: {error}", file=sys.stderr)
         return 1

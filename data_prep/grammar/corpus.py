@@ -1,14 +1,12 @@
-"""Write the splits of an embedded corpus."""
+"""Draw the sentences of an embedded corpus and write its splits."""
 
-import hashlib
-import json
 import logging
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
-from data_prep.grammar import english, french, german
+from data_prep.folder import building
+from data_prep.grammar import english, french, german, stamp
 from data_prep.grammar.chamber import Chamber
 from data_prep.grammar.syntax import Sentence
 from data_prep.grammar.talk import Talk
@@ -72,7 +70,8 @@ def write_corpus(out: Path, *, domain: str, pairs: int, valid_pairs: int, test_p
     """Write ``{train,valid,test}.{en,de,fr}`` and ``grammar.json`` into a folder.
 
     The test set is drawn first, then valid and train, so that it does not depend on how much is trained on. A split of
-    no pairs is not written, and its files of an earlier run are removed. ``grammar.json`` is written last.
+    no pairs is not written. A folder that is up to date stays as it is; one of other parameters, or of an earlier
+    grammar, is replaced as a whole.
 
     Args:
         out: the folder, made if need be.
@@ -83,7 +82,8 @@ def write_corpus(out: Path, *, domain: str, pairs: int, valid_pairs: int, test_p
         seed: the same seed gives the same bytes.
 
     Raises:
-        ValueError: if the domain is unknown, a number is negative, all are zero, or the grammar has too few sentences.
+        ValueError: if the domain is unknown, a number is negative, all are zero, the grammar has too few sentences, or the
+            folder holds anything that was not written here.
     """
     sizes = {"test": test_pairs, "valid": valid_pairs, "train": pairs}
     for split, size in sizes.items():
@@ -91,30 +91,17 @@ def write_corpus(out: Path, *, domain: str, pairs: int, valid_pairs: int, test_p
             raise ValueError(f"{split} pairs: expected 0 or more, got {size}")
     if not any(sizes.values()):
         raise ValueError("all splits have 0 pairs; ask for at least one sentence in train, valid or test")
+    parameters = {"domain": domain, "seed": seed, "lines": sizes}
+    if stamp.is_up_to_date(out, parameters):
+        logger.info("%s is up to date", out)
+        return
+    stamp.check_replaceable(out)
     drawn = triples(domain, seed)
     splits = {split: [next(drawn) for _ in range(size)] for split, size in sizes.items()}
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "grammar.json").unlink(missing_ok=True)
-    checksums = {}
-    for split, lines in splits.items():
-        for column, language in enumerate(LANGUAGES):
-            path = out / f"{split}.{language}"
-            if lines:
-                checksums[path.name] = _replace(path, "".join(f"{triple[column]}\n" for triple in lines))
-            else:
-                path.unlink(missing_ok=True)
-    facts = {"domain": domain, "seed": seed, "lines": sizes, "sha256": dict(sorted(checksums.items()))}
-    _replace(out / "grammar.json", json.dumps(facts, indent=2) + "\n")
+    with building(out) as folder:
+        for split, lines in splits.items():
+            for column, language in enumerate(LANGUAGES if lines else ()):
+                text = "".join(f"{triple[column]}\n" for triple in lines)
+                (folder / f"{split}.{language}").write_bytes(text.encode())
+        stamp.write(folder, parameters)
     logger.info("wrote %s: %s", out, ", ".join(f"{size} {split}" for split, size in sizes.items() if size))
-
-
-def _replace(path: Path, text: str) -> str:
-    """Write a file under a temporary name, rename it and return its sha256."""
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    data = text.encode()
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return hashlib.sha256(data).hexdigest()

@@ -12,9 +12,15 @@ class LSTMSeq2SeqModel(RecurrentSeq2SeqModel):
 
     @classmethod
     def build_core(
-        cls, cfg: RecurrentSeq2SeqConfig, input_size: int, hidden_size: int, num_layers: int, *, bidirectional: bool
+        cls, cfg: RecurrentSeq2SeqConfig, input_size: int, hidden_size: int, num_layers: int, *, is_encoder: bool
     ) -> LSTMCore:
-        return LSTMCore(input_size, hidden_size, num_layers, bidirectional=bidirectional, dropout=cfg.layer_dropout)
+        return LSTMCore(
+            input_size,
+            hidden_size,
+            num_layers,
+            bidirectional=is_encoder and not cfg.encoder_unidirectional,
+            dropout=cfg.layer_dropout,
+        )
 
 
 sizes.register_sizes("lstm_seq2seq", LSTMSeq2SeqModel, RecurrentSeq2SeqConfig, sizes.LSTM)

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from rims_nlp import SequenceAttention
 from rims_nlp.modules.recurrent import RecurrentCore, RecurrentCoreBridge, State
 
-CACHE = "recurrent_state"
+CACHE = "recurrent_state"  # name of the decoder's entry in a search's incremental state
+FEED = "feed"  # what input feeding adds to it
 
 
 @dataclass
@@ -206,46 +207,45 @@ class RecurrentDecoder(FairseqIncrementalDecoder):
             prev_output_tokens = prev_output_tokens[:, -1:]
         x = self.dropout(self.embed_tokens(prev_output_tokens.t()))
         if cached is None:
-            state, feed = self.bridge(encoder_out.state), x.new_zeros(x.shape[1], self.output_projection.in_features)
+            state = self.bridge(encoder_out.state)
         else:
-            feed, *parts = (cached[name] for name in sorted(cached))
-            state = tuple(parts)
-        run = self._run_with_feeding if self.input_feeding else self._run_at_once
-        features, weights, state, feed = run(x, encoder_out, state, feed)
+            state = tuple(cached[f"state_{index}"] for index in range(len(self.core.state_sizes)))
+        if self.input_feeding:
+            feed = x.new_zeros(x.shape[1], self.output_projection.in_features) if cached is None else cached[FEED]
+            features, weights, state = self._run_with_feeding(x, encoder_out, state, feed)
+        else:
+            features, weights, state = self._run_at_once(x, encoder_out, state)
         if incremental_state is not None:
-            entries = {"feed": feed, **{f"state_{index}": part for index, part in enumerate(state)}}
+            entries = {f"state_{index}": part for index, part in enumerate(state)}
+            if self.input_feeding:
+                entries[FEED] = features[-1]
             self.set_incremental_state(incremental_state, CACHE, entries)
         return features.transpose(0, 1), {"attn": [weights]}
 
-    def _run_at_once(
-        self, x: Tensor, encoder_out: EncoderOut, state: State, feed: Tensor
-    ) -> tuple[Tensor, Tensor, State, Tensor]:
+    def _run_at_once(self, x: Tensor, encoder_out: EncoderOut, state: State) -> tuple[Tensor, Tensor, State]:
         """The core over all steps, then the attention of all steps; x ``(T, B, embed_dim)``."""
         output, state = self.core(x, state)
         attended, weights = self.attention(self.dropout(output), encoder_out.output, encoder_out.padding_mask)
-        return self.dropout(attended), weights, state, feed
+        return self.dropout(attended), weights, state
 
     def _run_with_feeding(
         self, x: Tensor, encoder_out: EncoderOut, state: State, feed: Tensor
-    ) -> tuple[Tensor, Tensor, State, Tensor]:
+    ) -> tuple[Tensor, Tensor, State]:
         """Step by step, each step reading the attentional state of the one before, feed ``(B, embed_dim)``."""
         features, weights = [], []
         for step in x.unbind(0):
-            attended, weight, state, _ = self._run_at_once(
-                torch.cat([step, feed], -1).unsqueeze(0), encoder_out, state, feed
-            )
+            step_input = torch.cat([step, feed], dim=-1).unsqueeze(0)
+            attended, weight, state = self._run_at_once(step_input, encoder_out, state)
             feed = attended.squeeze(0)
             features.append(feed)
             weights.append(weight)
-        return torch.stack(features), torch.cat(weights, dim=1), state, feed
+        return torch.stack(features), torch.cat(weights, dim=1), state
 
     def reorder_incremental_state_scripting(self, incremental_state: dict, new_order: Tensor) -> None:
         """Let every hypothesis of the beam go on from the state of the one it extends."""
         cached = self.get_incremental_state(incremental_state, CACHE)
         if cached is not None:
-            reordered = {
-                name: part.index_select(0 if name == "feed" else 1, new_order) for name, part in cached.items()
-            }
+            reordered = {name: part.index_select(0 if name == FEED else 1, new_order) for name, part in cached.items()}
             self.set_incremental_state(incremental_state, CACHE, reordered)
 
     def max_positions(self) -> int:
@@ -257,9 +257,9 @@ class RecurrentSeq2SeqModel(FairseqEncoderDecoderModel):
 
     @classmethod
     def build_core(
-        cls, cfg: RecurrentSeq2SeqConfig, input_size: int, hidden_size: int, num_layers: int, *, bidirectional: bool
+        cls, cfg: RecurrentSeq2SeqConfig, input_size: int, hidden_size: int, num_layers: int, *, is_encoder: bool
     ) -> RecurrentCore:
-        """The recurrent core of the family."""
+        """The recurrent core of the family; an encoder's is bidirectional unless ``cfg`` says otherwise."""
         raise NotImplementedError
 
     @classmethod
@@ -283,13 +283,7 @@ class RecurrentSeq2SeqModel(FairseqEncoderDecoderModel):
         cls, cfg: RecurrentSeq2SeqConfig, dictionary: Dictionary, embed_tokens: nn.Embedding
     ) -> RecurrentEncoder:
         """The encoder of the family."""
-        core = cls.build_core(
-            cfg,
-            cfg.encoder_embed_dim,
-            cfg.encoder_hidden_size,
-            cfg.encoder_layers,
-            bidirectional=not cfg.encoder_unidirectional,
-        )
+        core = cls.build_core(cfg, cfg.encoder_embed_dim, cfg.encoder_hidden_size, cfg.encoder_layers, is_encoder=True)
         return RecurrentEncoder(
             dictionary, embed_tokens, core, dropout=cfg.dropout, max_source_positions=cfg.max_source_positions
         )
@@ -304,13 +298,8 @@ class RecurrentSeq2SeqModel(FairseqEncoderDecoderModel):
     ) -> RecurrentDecoder:
         """A decoder of the family, to go with ``encoder``."""
         size = cfg.decoder_embed_dim
-        core = cls.build_core(
-            cfg,
-            2 * size if cfg.input_feeding else size,
-            cfg.decoder_hidden_size,
-            cfg.decoder_layers,
-            bidirectional=False,
-        )
+        input_size = 2 * size if cfg.input_feeding else size
+        core = cls.build_core(cfg, input_size, cfg.decoder_hidden_size, cfg.decoder_layers, is_encoder=False)
         return RecurrentDecoder(
             dictionary,
             embed_tokens,

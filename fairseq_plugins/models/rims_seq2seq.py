@@ -86,18 +86,18 @@ class RIMSeq2SeqModel(RecurrentSeq2SeqModel):
 
     @classmethod
     def build_core(
-        cls, cfg: RIMSeq2SeqConfig, input_size: int, hidden_size: int, num_layers: int, *, bidirectional: bool
+        cls, cfg: RIMSeq2SeqConfig, input_size: int, hidden_size: int, num_layers: int, *, is_encoder: bool
     ) -> RIMCore:
         return RIMCore(
             input_size,
             hidden_size,
             num_layers,
-            bidirectional=bidirectional,
+            bidirectional=is_encoder and not cfg.encoder_unidirectional,
             dropout=cfg.layer_dropout,
             layer_input=str(cfg.layer_input),
             use_inactive=cfg.use_inactive,
             block_layer_grad=cfg.block_layer_grad,
-            learn_initial_state=cfg.learn_initial_state and bidirectional,
+            learn_initial_state=cfg.learn_initial_state and is_encoder,
             backend=cfg.rim_backend,
             num_units=cfg.num_units,
             num_active=cfg.num_active,

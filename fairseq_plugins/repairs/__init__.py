@@ -2,13 +2,15 @@
 
 Each module below repairs one fault and says in its docstring what the fault is, where it is in fairseq and how it
 shows. ``needed()`` looks whether the installed fairseq still has the fault; ``apply()`` replaces the faulty function.
-fairseq's files are not touched: the repairs hold in the process that imported ``fairseq_plugins``.
+fairseq's files are not touched: the repairs hold in the process that imported ``fairseq_plugins``. ``quiet_import`` is
+the exception: it repairs the import itself, and so comes before the others.
 """
 
 from __future__ import annotations
 
 import logging
 
+from fairseq_plugins.repairs import quiet_import  # noqa: F401  # isort: split
 from fairseq_plugins.repairs import (
     atomic_copy,
     checkpoint_names,

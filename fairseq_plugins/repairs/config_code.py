@@ -70,14 +70,14 @@ def read_value(text: Any) -> Any:
     """What ``eval`` gives for a value: a literal, or literals joined by ``+`` and ``*`` as in ``"[(512, 3)] * 20"``.
 
     Raises:
-        TypeError: ``text`` is not text; ``eval_bool`` relies on this, as on the builtin's.
+        TypeError: ``text`` is not text, and only then: ``eval_bool`` takes it, as the builtin's, for no setting.
         NotAValue: the text is anything but a value; nothing of it is run.
     """
     if not isinstance(text, str):
         raise TypeError(f"expected text, got {type(text).__name__}")
     try:
         return _value(ast.parse(text.strip(), mode="eval").body)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, TypeError, ValueError):  # TypeError: 'a' + 1, {[]: 1}
         raise NotAValue(
             f"a setting must be a plain value such as True, 3, '0.9, 0.98' or '[(512, 3)] * 2', not code; got {text!r}"
         ) from None

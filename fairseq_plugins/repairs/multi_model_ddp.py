@@ -17,7 +17,8 @@ from fairseq import models
 from fairseq.models import FairseqMultiModel
 from torch import nn
 
-BY_FORWARD = ("c10d", "pytorch_ddp")
+# fairseq reduces the gradients of these after the backward passes, whatever part of the model was called.
+SAFE_BACKENDS = ("legacy_ddp", "no_c10d")
 
 
 def needed() -> bool:
@@ -30,17 +31,27 @@ def apply() -> None:
     models.DistributedFairseqModel = refuse_multi_models(models.DistributedFairseqModel)
 
 
+def check_backend(backend: str) -> None:
+    """Check that a ``--ddp-backend`` averages the gradients of a model whose pairs are called one at a time.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if backend not in SAFE_BACKENDS:
+        raise ValueError(
+            f"--ddp-backend {backend}: each process would train a model of its own, because this backend exchanges "
+            "gradients when the whole model is called, and a model with several language pairs is called one pair at "
+            "a time. Use --ddp-backend legacy_ddp"
+        )
+
+
 def refuse_multi_models(wrap: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap ``DistributedFairseqModel``; the wrapper raises ValueError for a backend that would not average."""
 
     @functools.wraps(wrap)
     def wrap_checked(args: Any, model: nn.Module, process_group: Any, device: Any) -> Any:
-        if isinstance(model, FairseqMultiModel) and args.ddp_backend in BY_FORWARD:
-            raise ValueError(
-                f"--ddp-backend {args.ddp_backend}: each process would train its own {type(model).__name__}, because "
-                "the gradients of a model with several language pairs are not averaged by this backend. "
-                "Use --ddp-backend legacy_ddp"
-            )
+        if isinstance(model, FairseqMultiModel):
+            check_backend(args.ddp_backend)
         return wrap(args, model, process_group, device)
 
     return wrap_checked

@@ -35,11 +35,9 @@ from fairseq.tasks import register_task
 from fairseq.tasks.multilingual_translation import MultilingualTranslationTask
 from torch import Tensor
 
+from fairseq_plugins.repairs.multi_model_ddp import check_backend
 from fairseq_plugins.tasks.pair_bleu import STATISTICS, PairBleu, add_bleu_options, log_bleu
 from fairseq_plugins.tasks.pair_datasets import OncePerSentence, RepeatShorter
-
-# fairseq reduces the gradients of these after the backward passes, whatever part of the model was called.
-SAFE_BACKENDS = ("legacy_ddp", "no_c10d")
 
 Logs = dict[str, Any]
 
@@ -103,20 +101,10 @@ def task_of_checkpoint(path: str) -> Namespace:
     return args
 
 
-def check_backend(args: Namespace) -> None:
-    """Refuse a data parallel backend that works inside ``forward``.
-
-    Raises:
-        ValueError: there are several processes and the backend would not keep them in step.
-    """
+def has_several_processes(args: Namespace) -> bool:
+    """Whether this run is one of several, by its options or by the process group that it is in."""
     initialised = torch.distributed.is_available() and torch.distributed.is_initialized()
-    processes = max(args.distributed_world_size, torch.distributed.get_world_size() if initialised else 1)
-    if processes > 1 and args.ddp_backend not in SAFE_BACKENDS:
-        raise ValueError(
-            f"--ddp-backend {args.ddp_backend} with {processes} processes would train {processes} different models: "
-            "it exchanges gradients when the whole model is called, but multitask_translation calls the model of one "
-            "language pair at a time. Use --ddp-backend legacy_ddp"
-        )
+    return max(args.distributed_world_size, torch.distributed.get_world_size() if initialised else 1) > 1
 
 
 def check_direction(args: Namespace, from_checkpoint: bool) -> None:
@@ -204,8 +192,8 @@ class MultitaskTranslationTask(MultilingualTranslationTask):
         if args.decoder_langtok:
             raise ValueError("--decoder-langtok has no use here: every language pair has a decoder of its own")
         check_direction(args, kwargs.get("from_checkpoint", False))
-        if args.source_lang is None:
-            check_backend(args)
+        if args.source_lang is None and has_several_processes(args):
+            check_backend(args.ddp_backend)
         check_dictionaries(args)
         return super().prepare(args, **kwargs)
 

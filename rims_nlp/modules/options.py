@@ -43,8 +43,6 @@ class RIMOptions:
             units (reference), or a "residual" projection of each unit's own (paper). None: by ``variant``.
         block_inactive_grad: stop the gradient that communication sends into inactive units (Fig. 26).
         comm_top_k: keep only this many units per query, head and step (None: all).
-        comm_every: communicate at every n-th step only.
-        update_every: update the state at every n-th step only.
         competition: False: all units are active at every step (ablation).
         communication: False: units never communicate (ablation).
         input_attention: False: every unit reads the projected input with weight 1 (ablation).
@@ -73,8 +71,6 @@ class RIMOptions:
     comm_update: str | None = None
     block_inactive_grad: bool = True
     comm_top_k: int | None = None
-    comm_every: int = 1
-    update_every: int = 1
     competition: bool = True
     communication: bool = True
     input_attention: bool = True
@@ -92,12 +88,11 @@ class RIMOptions:
             _check_choice(name, getattr(self, name))
         for name in (
             "num_units", "num_input_heads", "input_key_size", "num_comm_heads", "comm_key_size", "comm_value_size",
-            "comm_every", "update_every",
         ):  # fmt: skip
-            _check_at_least(name, getattr(self, name), 1)
-        _check_at_least("input_positions", self.input_positions, 0)
+            check_at_least(name, getattr(self, name), 1)
+        check_at_least("input_positions", self.input_positions, 0)
         if self.input_value_size is not None:
-            _check_at_least("input_value_size", self.input_value_size, 1)
+            check_at_least("input_value_size", self.input_value_size, 1)
         _check_range("num_active", self.num_active, self.num_units)
         if self.comm_top_k is not None:
             _check_range("comm_top_k", self.comm_top_k, self.num_units)
@@ -157,7 +152,7 @@ def _check_choice(name: str, value: str) -> None:
         raise ValueError(f"{name} must be one of {', '.join(CHOICES[name])}, got {value!r}")
 
 
-def _check_at_least(name: str, value: int, least: int) -> None:
+def check_at_least(name: str, value: int, least: int) -> None:
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
 

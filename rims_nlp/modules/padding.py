@@ -15,6 +15,8 @@ def valid_steps(lengths: Tensor, steps: int) -> Tensor:
 def check_lengths(lengths: Tensor, steps: int, batch: int) -> Tensor:
     """Lengths as a ``(B,)`` int64 tensor; ValueError where they do not fit the batch."""
     lengths = torch.as_tensor(lengths)
+    if lengths.is_floating_point() or lengths.dtype == torch.bool:
+        raise ValueError(f"lengths must be integers, got {lengths.dtype}")
     if lengths.shape != (batch,):
         raise ValueError(f"lengths must have shape ({batch},), got {tuple(lengths.shape)}")
     if batch and (int(lengths.min()) < 0 or int(lengths.max()) > steps):

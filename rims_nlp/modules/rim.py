@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from rims_nlp.modules import padding
-from rims_nlp.modules.options import RIMOptions
+from rims_nlp.modules.options import RIMOptions, check_at_least
 from rims_nlp.ops import rim as op
 from rims_nlp.ops.rim import naive
 from rims_nlp.ops.rim.types import Activity, DropoutMasks, RIMWeights, Schedule, State
@@ -72,8 +72,7 @@ class RIMCell(nn.Module):
         **options: object,
     ) -> None:
         super().__init__()
-        if input_size < 1:
-            raise ValueError(f"input_size must be at least 1, got {input_size}")
+        check_at_least("input_size", input_size, 1)
         settings = RIMOptions.from_keywords(num_units=num_units, num_active=num_active, cell=cell, **options)
         self.options = settings.resolve(hidden_size)
         self.input_size, self.hidden_size = input_size, hidden_size
@@ -243,6 +242,8 @@ class RIM(nn.Module):
         use_inactive: hand up the state of inactive units too (True), or zeros in their place (False, the authors'
             default). The last layer always gives all of them.
         block_layer_grad: stop the gradient that a layer sends into the inactive units of the layer below.
+        comm_every: units communicate at every n-th step only.
+        update_every: the state is updated at every n-th step only.
         learn_initial_state: a trained initial state in place of zeros, where none is given.
         backend: a name of :data:`rims_nlp.ops.rim.BACKENDS`, or "auto".
         device: of the parameters.
@@ -277,6 +278,8 @@ class RIM(nn.Module):
         layer_input: str = "concat",
         use_inactive: bool = False,
         block_layer_grad: bool = False,
+        comm_every: int = 1,
+        update_every: int = 1,
         learn_initial_state: bool = False,
         backend: str = "auto",
         device: torch.device | str | None = None,
@@ -284,8 +287,8 @@ class RIM(nn.Module):
         **options: object,
     ) -> None:
         super().__init__()
-        if num_layers < 1:
-            raise ValueError(f"num_layers must be at least 1, got {num_layers}")
+        for name, count in (("num_layers", num_layers), ("comm_every", comm_every), ("update_every", update_every)):
+            check_at_least(name, count, 1)
         if not 0.0 <= dropout < 1.0:
             raise ValueError(f"dropout must be in [0, 1), got {dropout}")
         if layer_input not in LAYER_INPUTS:
@@ -296,6 +299,7 @@ class RIM(nn.Module):
         self.num_directions = 2 if bidirectional else 1
         self.batch_first, self.bidirectional, self.dropout = batch_first, bidirectional, dropout
         self.layer_input, self.use_inactive, self.block_layer_grad = layer_input, use_inactive, block_layer_grad
+        self.comm_every, self.update_every = comm_every, update_every
         self.backend = backend
         upper = self.unit_size if layer_input == "units" else hidden_size * self.num_directions
         self.cells = nn.ModuleList(
@@ -363,8 +367,7 @@ class RIM(nn.Module):
                 raise ValueError("lengths must be None with a PackedSequence, which has its own")
             x, lengths = padding.unpack(packed)
         else:
-            assert isinstance(input, Tensor)
-            x = input
+            x = input  # type: ignore[assignment]
         check_input(
             x, (3, 4), self.input_size, "(T, B, input_size) or (T, B, N, input_size), batch first if batch_first"
         )
@@ -471,11 +474,11 @@ class RIM(nn.Module):
 
     def _schedule(self, x: Tensor, valid: Tensor | None, start: int) -> Schedule:
         """Which steps update (not padding, ``update_every``) and which communicate (``comm_every``)."""
-        o, steps = self.options, range(start, start + x.shape[0])
-        if o.update_every > 1:
-            due = torch.tensor([t % o.update_every == 0 for t in steps], device=x.device).unsqueeze(1)
+        steps = range(start, start + x.shape[0])
+        if self.update_every > 1:
+            due = torch.tensor([t % self.update_every == 0 for t in steps], device=x.device).unsqueeze(1)
             valid = due.expand(-1, x.shape[1]) if valid is None else valid & due
-        communicate = tuple(t % o.comm_every == 0 for t in steps) if o.comm_every > 1 else None
+        communicate = tuple(t % self.comm_every == 0 for t in steps) if self.comm_every > 1 else None
         return Schedule(valid, communicate)
 
     def extra_repr(self) -> str:
@@ -486,15 +489,23 @@ class RIM(nn.Module):
 
 
 def check_input(input: Tensor, dims: tuple[int, int], input_size: int, expected: str) -> None:
-    """ValueError unless ``input`` has one of the numbers of dimensions and ends in ``input_size``."""
+    """ValueError unless ``input`` is a tensor of one of the numbers of dimensions and ends in ``input_size``."""
+    if not isinstance(input, Tensor):
+        raise ValueError(f"input must be a tensor {expected}, got {type(input).__name__}")
     if input.dim() not in dims:
         raise ValueError(f"input must be {expected}, got {input.dim()} dimensions: {tuple(input.shape)}")
     if input.shape[-1] != input_size:
         raise ValueError(f"input must have input_size={input_size} in its last dimension, got {input.shape[-1]}")
+    if input.dim() == dims[1] and input.shape[-2] == 0:
+        raise ValueError("a set input must have at least one element, got 0")
 
 
 def unpack_hidden(hidden: Hidden | None, options: RIMOptions, shape: tuple[int, ...], *, initial: Tensor) -> State:
-    """A caller's state as a tuple of tensors of ``shape``, checked; ``initial`` ``(1 or 2, *shape)`` if it is None."""
+    """A caller's state as a tuple of tensors of ``shape``, checked; ``initial`` ``(1 or 2, *shape)`` if it is None.
+
+    Raises:
+        ValueError: for a wrong number of tensors or a wrong shape.
+    """
     if hidden is None:
         return tuple(initial.unbind(0))
     parts = (hidden,) if isinstance(hidden, Tensor) else tuple(hidden)
@@ -505,7 +516,7 @@ def unpack_hidden(hidden: Hidden | None, options: RIMOptions, shape: tuple[int, 
     for name, part in zip(names, parts, strict=True):
         if part.shape != shape:
             raise ValueError(f"state {name} must have shape {shape}, got {tuple(part.shape)}")
-    return parts
+    return tuple(part.to(initial.dtype) for part in parts)  # states keep the precision of the parameters
 
 
 def pack_hidden(parts: State) -> Hidden:

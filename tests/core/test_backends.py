@@ -17,7 +17,7 @@ OPTIONS = [
     {"bidirectional": True, "num_layers": 2, "layer_input": "units"},
     {"input_attention": False, "competition": False},
     {"communication": False},
-    {"comm_top_k": 2, "comm_every": 2},
+    {"comm_top_k": 2, "comm_every": 2, "update_every": 3},
     {"input_positions": 2, "num_input_heads": 2},
 ]
 
@@ -92,6 +92,47 @@ def test_bfloat16_autocast_stays_near_float32(backend):
     assert all(torch.isfinite(p.grad).all() for p in rim.parameters())
 
 
+@pytest.mark.parametrize("backend", FASTER)
+def test_bfloat16_autocast_equals_naive(backend):
+    x = torch.randn(9, 4, 7)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        naive, fast = (run(rim.eval(), x, None) for rim in pair(backend, {"competition": False}, dtype=torch.float32))
+    for name, reference in naive.items():
+        assert_close(name, reference, fast[name], torch.bfloat16)
+
+
+@pytest.mark.parametrize("backend", list(BACKENDS))
+@pytest.mark.parametrize("init", ["reference", "fan_in"])
+def test_ranking_is_float32_under_autocast(backend, init):
+    """Half-precision scores would tie nearly always; the choice of units stays that of float32 nearly always."""
+    torch.manual_seed(0)
+    rim = RIM(32, 96, init=init, backend=backend).eval()
+    x = torch.randn(20, 32, 32)
+    *_, expected = rim(x, return_activity=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        *_, activity = rim(x, return_activity=True)
+    assert activity.input_attention[0].dtype == torch.float32
+    assert (activity.active_mask[0].sum(-1) == 4).all()
+    same = (activity.active_mask[0] == expected.active_mask[0]).all(-1).float().mean().item()
+    assert same > 0.9
+
+
+@pytest.mark.parametrize("backend", list(BACKENDS))
+def test_float32_is_near_float64(backend):
+    _, single = pair(backend, {}, dtype=torch.float32)
+    double = pair(backend, {}, dtype=torch.float64)[1]
+    double.load_state_dict(single.state_dict())
+    x = torch.randn(9, 4, 7)
+    assert_close("output", double.eval()(x.double())[0], single.eval()(x)[0], torch.float32)
+
+
+@pytest.mark.parametrize("backend", list(BACKENDS))
+def test_empty_batch(backend):
+    _, rim = pair(backend, {"num_layers": 2})
+    output, (h, c) = rim(torch.zeros(3, 0, 7, dtype=torch.float64))
+    assert output.shape == (3, 0, 40) and h.shape == c.shape == (2, 0, 40)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("backend", list(BACKENDS))
 def test_half_precision_module(backend, dtype):
@@ -100,7 +141,7 @@ def test_half_precision_module(backend, dtype):
     expected = rim.eval()(x)[0]
     output = rim.to(dtype)(x.to(dtype))[0]
     assert output.dtype == dtype
-    assert_close("output", expected, output, torch.bfloat16)
+    assert_close("output", expected, output, dtype)
 
 
 @pytest.mark.parametrize("backend", FASTER)

@@ -1,12 +1,10 @@
 """The layer over sequences: padding, streaming, directions, layers."""
 
-import itertools
-
 import pytest
 import torch
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from rims_nlp import RIM, RIMCell
+from rims_nlp import RIM
 from rims_nlp.testing import assert_close
 
 SMALL = {
@@ -300,6 +298,10 @@ def test_learns_to_remember():
             "lengths must be None with a PackedSequence",
         ),
         (lambda rim: make_rim(bidirectional=True)(torch.zeros(3, 2, 6), start_step=1), "start_step must be 0"),
+        (lambda rim: rim([[1.0]]), "input must be a tensor .* got list"),
+        (lambda rim: rim(torch.zeros(3, 2, 0, 6)), "at least one element, got 0"),
+        (lambda rim: rim(torch.zeros(3, 2, 6), lengths=torch.ones(2)), "lengths must be integers, got torch.float32"),
+        (lambda rim: make_rim(update_every=0), "update_every must be at least 1, got 0"),
         (lambda rim: make_rim(num_layers=0), "num_layers must be at least 1, got 0"),
         (lambda rim: make_rim(dropout=1.5), r"dropout must be in \[0, 1\), got 1.5"),
         (lambda rim: make_rim(layer_input="sum"), "layer_input must be one of concat, units, got 'sum'"),
@@ -318,8 +320,18 @@ def test_environment_chooses_the_backend(monkeypatch):
         rim(random(2, 1, 6))
 
 
-def test_cells_are_the_layers_in_the_order_of_the_state():
-    rim = make_rim(num_layers=2, bidirectional=True)
-    assert [cell.input_size for cell in rim.cells] == [6, 6, 40, 40]
-    assert all(isinstance(cell, RIMCell) for cell in rim.cells)
-    assert len(list(itertools.chain(rim.cells))) == 4
+def test_cells_are_in_the_order_of_the_state():
+    """A change of one cell shows in its own final state first, and in no state before it."""
+    x = random(4, 3, 6)
+    for changed in range(4):
+        rim, other = make_rim(num_layers=2, bidirectional=True), make_rim(num_layers=2, bidirectional=True)
+        torch.nn.init.zeros_(other.cells[changed].weight_hh)
+        same = [torch.equal(one, two) for one, two in zip(rim(x)[1][0], other(x)[1][0], strict=True)]
+        assert same[changed] is False
+        assert all(same[: 2 * (changed // 2)]) and same[changed ^ 1] is True
+
+
+def test_state_keeps_the_precision_of_the_parameters():
+    rim = make_rim()
+    output, (h, _) = rim(random(2, 3, 6), (torch.zeros(1, 3, 20), torch.zeros(1, 3, 20)))
+    assert output.dtype == h.dtype == torch.float64

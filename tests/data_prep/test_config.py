@@ -95,6 +95,10 @@ def test_refusals(data, message):
         ("data: {out: a, out: b}", r"x\.yaml: not readable as YAML: the key 'out' is given twice"),
         ("- 1", r"x\.yaml: expected a mapping with a 'data:' mapping"),
         ("data: {pairs: {}}", r"x\.yaml: 'data\.out' is missing, and so is the 'name'"),
+        (
+            "data: {out: a}\nclean: {max_words: 3}",
+            r"x\.yaml: unknown key 'clean'; known keys: name, data, corpora_root, train, evaluate",
+        ),
         ("data: {out: a, pairs: {}}", r"x\.yaml: pairs: expected at least one language pair"),
     ],
 )

@@ -44,6 +44,30 @@ def test_what_a_killed_run_left_is_removed(tmp_path):
     assert list(tmp_path.iterdir()) == [out]
 
 
+KILLED_WHILE_SWAPPING = """
+import os, pathlib
+from data_prep.folder import building
+
+with building(pathlib.Path("out")) as folder:
+    rename = os.rename
+    os.rename = lambda source, target: os._exit(9) if source == folder else rename(source, target)
+"""
+
+
+def test_a_swap_that_was_cut_short_is_undone(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "old").touch()
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_SWAPPING], cwd=tmp_path, env=environment)
+    assert killed.returncode == 9
+    assert not out.exists() and len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(KeyError), building(out):
+        raise KeyError
+    assert [path.name for path in out.iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [out]
+
+
 def test_a_live_run_is_not_disturbed(tmp_path):
     out = tmp_path / "out"
     with (

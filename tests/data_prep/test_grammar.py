@@ -5,11 +5,12 @@ import json
 import re
 from dataclasses import replace
 from itertools import islice, pairwise
+from unittest import mock
 
 import pytest
 
 from data_prep import __main__ as command
-from data_prep.grammar import corpus, lexicon, write_corpus
+from data_prep.grammar import corpus, lexicon, stamp, write_corpus
 from data_prep.grammar.lexicon import adjective, adverb, noun, preposition, verb
 from data_prep.grammar.syntax import NP, PP, Clause, Pair, Personal, Predicate, Sentence, relative
 
@@ -302,6 +303,65 @@ def test_the_seed_decides(tmp_path):
 def test_empty_splits_are_not_written(tmp_path):
     write(tmp_path / "a")
     assert set(write(tmp_path / "a", pairs=0, valid_pairs=0)) == {"grammar.json", "test.en", "test.de", "test.fr"}
+
+
+def moments(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def test_a_corpus_that_is_up_to_date_stays(tmp_path, caplog):
+    write(tmp_path / "a")
+    before = moments(tmp_path / "a")
+    with caplog.at_level("INFO"):
+        write(tmp_path / "a")
+    assert moments(tmp_path / "a") == before
+    assert "a is up to date" in caplog.text
+
+
+def test_other_parameters_a_changed_file_and_a_changed_grammar_are_written_anew(tmp_path, monkeypatch):
+    first = write(tmp_path / "a")
+    assert write(tmp_path / "a", seed=4)["train.de"] != first["train.de"]
+    assert write(tmp_path / "a") == first
+    (tmp_path / "a" / "train.de").write_text("changed\n")
+    assert write(tmp_path / "a") == first
+    (tmp_path / "a" / "train.fr").unlink()
+    assert write(tmp_path / "a") == first
+    monkeypatch.setattr(stamp, "_grammar", lambda: "another")
+    before = moments(tmp_path / "a")
+    assert json.loads(write(tmp_path / "a")["grammar.json"])["grammar"] == "another"
+    assert moments(tmp_path / "a")["train.en"] != before["train.en"]
+
+
+def test_a_run_that_is_cut_short_changes_nothing(tmp_path, monkeypatch):
+    first = write(tmp_path / "a")
+    with monkeypatch.context() as patches, pytest.raises(KeyboardInterrupt):
+        patches.setattr(stamp, "write", mock.Mock(side_effect=KeyboardInterrupt))
+        write(tmp_path / "a", seed=4)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()} == first
+    assert list(tmp_path.iterdir()) == [tmp_path / "a"]
+
+
+@pytest.mark.parametrize("stamped", [None, "[]", "{"])
+def test_a_folder_of_something_else_is_not_replaced(tmp_path, stamped):
+    (tmp_path / "train.en").write_text("mine\n")
+    if stamped:
+        (tmp_path / "grammar.json").write_text(stamped)
+    with pytest.raises(ValueError, match="the grammar did not write .* in it; give another folder or remove it your"):
+        write(tmp_path)
+    assert (tmp_path / "train.en").read_text() == "mine\n"
+
+
+def test_a_file_beside_a_corpus_is_not_lost(tmp_path):
+    write(tmp_path / "a")
+    (tmp_path / "a" / "notes").touch()
+    with pytest.raises(ValueError, match="a: would be replaced, but the grammar did not write notes in it"):
+        write(tmp_path / "a", seed=4)
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path):
+    (tmp_path / "a").touch()
+    with pytest.raises(ValueError, match="a: is a file; expected a folder or nothing"):
+        write(tmp_path / "a")
 
 
 @pytest.mark.parametrize(

@@ -91,11 +91,14 @@ def test_from_pretrained(trained, data):
     assert len(translations) == 2 and all(isinstance(line, str) for line in translations)
 
 
-def test_hydra(data, tmp_path):
-    """A named size in fairseq-hydra-train, with an option of the core changed."""
+@pytest.mark.parametrize(
+    ("arch", "option"), [("rims_seq2seq_tiny", "num_active=2"), ("lstm_seq2seq_tiny", "dropout=0")]
+)
+def test_hydra(data, tmp_path, arch, option):
+    """A named size in fairseq-hydra-train, with an option changed."""
     command = [
         sys.executable, "-m", "fairseq_cli.hydra_train", "task=translation", f"task.data={data}",
-        "task.source_lang=en", "task.target_lang=de", "+model._name=rims_seq2seq_tiny", "+model.num_active=2",
+        "task.source_lang=en", "task.target_lang=de", f"+model._name={arch}", f"+model.{option}",
         "criterion=cross_entropy", "optimizer=adam", "optimization.lr=[0.001]", "optimization.max_update=2",
         "dataset.max_tokens=400", "dataset.num_workers=0", "common.cpu=true", f"common.user_dir={toy.USER_DIR}",
         f"checkpoint.save_dir={tmp_path}/checkpoints", "lr_scheduler=fixed", f"hydra.run.dir={tmp_path}",
@@ -105,7 +108,8 @@ def test_hydra(data, tmp_path):
     )
     assert result.returncode == 0, result.stderr[-2000:]
     config = torch.load(tmp_path / "checkpoints/checkpoint_last.pt", weights_only=False)["cfg"]["model"]
-    assert (config["_name"], config["num_active"], config["encoder_embed_dim"]) == ("rims_seq2seq_tiny", 2, 128)
+    name, value = option.split("=")
+    assert (config["_name"], config[name], config["encoder_embed_dim"]) == (arch, float(value), 128)
 
 
 def test_user_dir_is_printed_from_anywhere(tmp_path):

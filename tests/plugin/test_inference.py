@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import types
+import unicodedata
 
 import pytest
 import transfer_eval
@@ -94,8 +95,45 @@ def test_errors_of_a_model_directory(model, tmp_path):
         load_translator(model)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", r"is damaged \("),
+        ("[]", "has no 'target_pair'"),
+        ('{"target_pair": "en-de"}', "has no 'lang_pairs'"),
+    ],
+)
+def test_a_damaged_description_is_named(tmp_path, content, message):
+    (tmp_path / "model.json").write_text(content)
+    with pytest.raises(ValueError, match=rf"model\.json: {message}.* remove the file and run the workflow again"):
+        load_translator(tmp_path)
+
+
+def test_source_text_is_normalised_as_the_training_text_was(models, tmp_path):
+    clean = ["the cat sees the café .", "the dog's house , the tree .", "", "the river"]
+    raw = [
+        unicodedata.normalize("NFD", clean[0]),
+        "the\u00a0dog&apos;s \u200bhouse\t,  the tree .",
+        "\u00a0",
+        "the\rriver",
+    ]
+    assert raw[0] != clean[0]
+    (tmp_path / "de").write_text("x\n" * 4)
+    model = ["--model", str(models["single"])]
+    for name, lines in (("clean", clean), ("raw", raw)):
+        source = tmp_path / f"{name}.en"
+        source.write_text("\ufeff" * (name == "raw") + "".join(line + "\n" for line in lines), newline="\n")
+        assert translate.main([str(source), "--output", str(tmp_path / name), *model]) == 0
+        files = ["--source", str(source), "--reference", str(tmp_path / "de"), "--output", str(tmp_path / name)]
+        assert transfer_eval.main([*files, *model]) == 0
+    expected = load_translator(models["single"]).translate(clean)
+    for name in ("clean", "raw"):
+        assert (tmp_path / name).read_text().split("\n")[:-1] == expected
+        assert (tmp_path / f"{name}.hyp").read_text().split("\n")[:-1] == expected
+
+
 def test_translate_from_a_file_and_from_standard_input(models, tmp_path, monkeypatch):
-    source, target = tmp_path / "in.en", tmp_path / "out.de"
+    source, target = tmp_path / "in.en", tmp_path / "new" / "folder" / "out.de"
     source.write_bytes("".join(line + "\r\n" for line in LINES).encode())
     arguments = ["--model", str(models["single"]), "--batch-size", "1"]
     assert translate.main([str(source), "--output", str(target), *arguments]) == 0
@@ -116,6 +154,9 @@ def test_translate_errors(models, tmp_path, capsys):
     assert translate.main([str(tmp_path / "latin1"), "--output", str(target), "--model", str(models["single"])]) == 1
     assert "latin1: line 2 is not UTF-8 text" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [tmp_path / "latin1"]
+    arguments = [str(tmp_path / "latin1"), "--output", str(tmp_path), "--model", str(models["single"])]
+    assert translate.main(arguments) == 1
+    assert f"{tmp_path}: cannot be written, it is a folder" in capsys.readouterr().err
 
 
 def test_transfer_eval_writes_hypotheses_and_scores(models, tmp_path, capsys):

@@ -151,6 +151,14 @@ def test_options_reach_the_core():
     assert make_model().encoder.core.rim.options.init == "fan_in"
 
 
+@pytest.mark.parametrize("unidirectional", [False, True])
+def test_initial_state_is_learned_by_the_encoder(unidirectional):
+    """The decoder starts from the encoder's state."""
+    model = make_model(learn_initial_state=True, encoder_unidirectional=unidirectional)
+    assert model.encoder.core.rim.initial_state is not None
+    assert model.decoder.core.rim.initial_state is None
+
+
 def make_multi_task(**dicts):
     dicts = {language: dictionary("abcdefg") for language in ("en", "de", "fr")} | dicts
     return SimpleNamespace(dicts=dicts, model_lang_pairs=["en-de", "en-fr"], langs=list(dicts))

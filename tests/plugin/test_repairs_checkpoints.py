@@ -6,7 +6,6 @@ import ast
 import builtins
 import contextlib
 import importlib
-import inspect
 import os
 import re
 import resource
@@ -24,6 +23,7 @@ from fairseq.optim.adam import FairseqAdam
 
 from fairseq_plugins.repairs import atomic_copy, checkpoint_names, config_code, safe_checkpoints
 from tests.plugin import toy
+from tests.plugin.original import without_repair
 
 EVAL_BLEU = ("--eval-bleu", "--eval-bleu-args", '{"beam": 1, "max_len_b": 3}')
 
@@ -42,11 +42,6 @@ def checkpoint(data, tmp_path_factory) -> Path:
 def marker(tmp_path) -> Path:
     """A file that exists once something in a checkpoint has been run."""
     return tmp_path / "marker"
-
-
-def without_repair(owner, name):
-    """fairseq's own function, for the tests that explain the fault."""
-    return mock.patch.object(owner, name, inspect.unwrap(getattr(owner, name)))
 
 
 def generate(data: Path, checkpoint: Path) -> str:
@@ -430,6 +425,7 @@ def test_values_are_read_as_before(text):
 CODE = [
     "__import__('os')", "len('a')", "os", "(1).real", "[x for x in (1,)]", "lambda: 0", "2 ** 9", "f'{1}'", "", "1 +",
     "[0] * 1000000000", "1000000000 * 'a'", "a := 1", "[1][0]",
+    "'a' + 1", "{[]: 1}",
 ]  # fmt: skip
 
 
@@ -437,6 +433,12 @@ CODE = [
 def test_anything_else_is_refused(text):
     with pytest.raises(config_code.NotAValue, match="must be a plain value such as True, 3"):
         config_code.read_value(text)
+
+
+@pytest.mark.parametrize("text", ["'a' + 1", "{[]: 1}"])
+def test_a_value_that_fails_is_not_taken_for_the_default(text):
+    with pytest.raises(config_code.NotAValue, match="must be a plain value"):
+        utils.eval_bool(text, default=True)
 
 
 def test_fairseqs_functions_give_what_they_gave():

@@ -18,6 +18,7 @@ from fairseq.tasks.language_modeling import LanguageModelingTask
 
 from fairseq_plugins.repairs import consumer_exit, empty_eval_lm, last_batch, numpy2
 from tests.plugin import toy
+from tests.plugin.original import without_repair
 
 LSTM_LM = ("--task", "language_modeling", "--arch", "lstm_lm", *toy.DECODER_OPTIONS)
 GENERATE = ("--user-dir", toy.USER_DIR, "--cpu", "--beam", "1", "--num-workers", "0")
@@ -47,11 +48,6 @@ def lm_data(data) -> Path:
 @pytest.fixture(scope="module")
 def lm_checkpoint(lm_data, tmp_path_factory) -> Path:
     return toy.train(lm_data, tmp_path_factory.mktemp("lm"), *LSTM_LM, "--tokens-per-sample", "16")
-
-
-def without_repair(owner, name):
-    """fairseq's own function, for the tests that explain the fault."""
-    return mock.patch.object(owner, name, inspect.unwrap(getattr(owner, name)))
 
 
 def hypotheses(output: str) -> int:

@@ -20,6 +20,7 @@ from torch import distributed, nn
 
 from fairseq_plugins.repairs import cpu_ddp
 from tests.plugin import toy
+from tests.plugin.original import without_repair
 
 WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="about machines without a GPU")
 
@@ -27,11 +28,6 @@ WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="about machin
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     return toy.binarise(tmp_path_factory.mktemp("toy"), train=40, valid=8, test=8)
-
-
-def without_repair(owner, name):
-    """fairseq's own function, for the tests that explain the fault."""
-    return mock.patch.object(owner, name, inspect.unwrap(getattr(owner, name)))
 
 
 # A checkpoint sent from rank 0
@@ -157,9 +153,9 @@ class TwoPairs(FairseqMultiModel):
         self.models = nn.ModuleDict({"en-de": nn.Linear(1, 1), "en-fr": nn.Linear(1, 1)})
 
 
-@pytest.mark.parametrize("backend", ["pytorch_ddp", "c10d"])
+@pytest.mark.parametrize("backend", ["pytorch_ddp", "c10d", "slowmo", "fully_sharded"])
 def test_backends_that_do_not_average_are_refused(backend):
-    message = f"--ddp-backend {backend}: each process would train its own TwoPairs.*Use --ddp-backend legacy_ddp"
+    message = f"--ddp-backend {backend}: each process would train a model of its own.*Use --ddp-backend legacy_ddp"
     with pytest.raises(ValueError, match=message):
         wrap(TwoPairs(), None, backend=backend)
 

@@ -61,6 +61,9 @@ def test_lines_end_at_line_feeds_alone(tmp_path):
 def test_unreadable_files_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"nothing: no such file"):
         scoring.read_lines(tmp_path / "nothing")
+    with pytest.raises(ValueError, match=r"cannot be read \(Is a directory\)") as error:
+        scoring.read_lines(tmp_path)
+    assert str(tmp_path) in str(error.value)
     (tmp_path / "latin1").write_bytes(b"Gr\xfc\xdfe\n")
     with pytest.raises(ValueError, match=r"latin1: is not UTF-8 text .* at byte 2"):
         scoring.read_lines(tmp_path / "latin1")

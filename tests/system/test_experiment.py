@@ -82,6 +82,27 @@ def test_options_of_setting_and_family_come_after_the_common_ones(tmp_path):
         (["train", "settings", "single"], ["en-fr"], "train.target_pair names 'en-de', but train.settings.single has"),
         (["train", "setting_options"], {"twice": []}, "train.setting_options names 'twice'"),
         (["data", "pairs", "en-de", "tests"], {}, "data.pairs.en-de.tests is empty"),
+        (["evalaute"], {"beam": 3}, "unknown key evalaute; known are corpora_root, data, evaluate, name, train"),
+        (["name"], 7, "name must be a non-empty text, got 7"),
+        (["data", "out"], ["a"], r"data.out must be a text, got \['a'\]"),
+        (["train", "options"], "--lr 0.1", "train.options must be a list, got '--lr 0.1'"),
+        (
+            ["train", "options"],
+            ["--fp16", True],
+            "train.options must hold text and numbers, got True; put it in quotes",
+        ),
+        (["train", "families", "rims"], {"arch": "a", "options": "--lr"}, "train.families.rims.options must be a list"),
+        (["train", "setting_options"], {"single": "--lr"}, "train.setting_options.single must be a list, got '--lr'"),
+        (["train", "setting_options"], ["single"], "train.setting_options must be a mapping"),
+        (["train", "settings", "single"], "en-de", "train.settings.single must be a non-empty list, got 'en-de'"),
+        (["train", "seeds"], ["1"], r"train.seeds must be different whole numbers, at least 0, got \['1'\]"),
+        (["train", "seeds"], [1, 1], r"train.seeds must be different whole numbers, at least 0, got \[1, 1\]"),
+        (["train", "threads"], "two", "train.threads must be a whole number, at least 1, got 'two'"),
+        (["train", "resources"], 16000, "train.resources must be a mapping, got 16000"),
+        (["evaluate", "beam"], "5", "evaluate.beam must be a whole number, at least 1, got '5'"),
+        (["evaluate", "batch_size"], 0, "evaluate.batch_size must be a whole number, at least 1, got 0"),
+        (["evaluate", "bootstrap"], True, "evaluate.bootstrap must be a whole number, at least 1, got True"),
+        (["evaluate"], 5, "evaluate must be a mapping, got 5"),
     ],
 )
 def test_errors_name_the_file_and_the_key(tmp_path, keys, value, message):
@@ -97,3 +118,14 @@ def test_absent_file_and_no_mapping(tmp_path):
     (tmp_path / "list.yaml").write_text("- a\n")
     with pytest.raises(ValueError, match="expected a mapping .* got list"):
         load_experiment(tmp_path / "list.yaml")
+    (tmp_path / "broken.yaml").write_text("name: [a\n")
+    with pytest.raises(ValueError, match=r"(?s)broken\.yaml: cannot be read as YAML: .*line 2"):
+        load_experiment(tmp_path / "broken.yaml")
+
+
+def test_a_pair_needs_two_languages(tmp_path):
+    path = write_experiment(tmp_path, settings={"single": ["ende"]}, target_pair="ende")
+    content = yaml.safe_load(path.read_text())
+    change(path, "data", "pairs", value={"ende": content["data"]["pairs"]["en-de"]})
+    with pytest.raises(ValueError, match="train.settings.single must name pairs such as en-de, got 'ende'"):
+        load_experiment(path)

@@ -7,7 +7,7 @@ import pytest
 import table8
 from experiment import Cell, load_experiment
 
-from fairseq_plugins.scoring import score
+from fairseq_plugins.scoring import read_lines, score
 from tests.system.toy_experiment import write_experiment
 
 REFERENCE = [f"the {word} is seen by all of the people there." for word in ("cat", "dog", "sun", "sea", "hill") * 6]
@@ -102,6 +102,23 @@ def test_an_unfinished_cell_is_named(finished, capsys, what):
     path.unlink()
     assert table8.main(["--config", str(finished.path)]) == 1
     assert f"{path}: not found, so this cell is not finished; run the workflow" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [('{"parameters": 1', r"is damaged \("), ("{}", "has no 'parameters'"), ("[]", "has no")]
+)
+def test_a_damaged_model_is_named(finished, content, message):
+    path = finished.model_dir(Cell("rims", "single", 1)) / "model.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=rf"model\.json: {message}.*remove it and run the workflow"):
+        table8.collect(finished)
+
+
+def test_every_translation_is_read_once(finished, monkeypatch):
+    read = []
+    monkeypatch.setattr(table8, "read_lines", lambda path: read.append(path) or read_lines(path))
+    table8.collect(finished)
+    assert len(read) == len(set(read)) == len(finished.cells()) * len(finished.tests) + len(finished.tests)
 
 
 def test_scores_of_different_signatures_are_not_compared(finished, capsys):

@@ -4,13 +4,18 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
+import torch
 import train
 from experiment import Cell, load_experiment
 
 from tests.system import toy_models
+from tests.system.toy_models import snakemake
 
 CELL = Cell("lstm", "single", 1)
 LOG = """\
@@ -77,6 +82,62 @@ def experiment(killed_then_resumed, tmp_path, monkeypatch):
     shutil.copytree(root, tmp_path / "copy")
     monkeypatch.chdir(tmp_path / "copy")
     return load_experiment("toy.yaml")
+
+
+def test_summarise_refuses_a_checkpoint_that_would_run_code(experiment):
+    """In a new process, where nothing else has imported the plugin's repairs before."""
+    torch.save(Exploit(), experiment.model_dir(CELL) / "checkpoint_last.pt")
+    code = (
+        "import train; from experiment import *; "
+        "train.summarise(load_experiment('toy.yaml'), Cell('lstm', 'single', 1))"
+    )
+    environment = dict(os.environ, PYTHONPATH=str(toy_models.ROOT / "scripts"), TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD="1")
+    result = subprocess.run([sys.executable, "-c", code], env=environment, text=True, capture_output=True)
+    assert "checkpoint_last.pt: refused, nothing in it was run" in result.stderr
+    assert not Path("exploited").exists()
+
+
+def test_a_copy_that_is_cut_short_leaves_no_part(experiment, monkeypatch):
+    directory = experiment.model_dir(CELL)
+    (directory / "model.json").unlink()
+    before = (directory / "spm.model").read_bytes()
+
+    def cut(source, target):
+        Path(target).write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(shutil, "copyfile", cut)
+    with pytest.raises(OSError, match="disk full"):
+        train.train_cell(experiment, CELL)
+    assert (directory / "spm.model").read_bytes() == before
+    assert not list(directory.glob("*.tmp-*"))
+
+
+def test_the_workflow_keeps_a_finished_model_whose_recipe_was_changed(experiment):
+    """Snakemake removes what a job declares when its options change, so that must not be the model."""
+    directory = experiment.model_dir(CELL)
+    model = (directory / "model.json").read_bytes()
+    (experiment.root / "prepared.json").write_text("{}\n")
+    mark = str(experiment.trained_mark(CELL))
+    status, output = snakemake(Path.cwd(), mark)
+    assert status == 0 and "already trained" in output, output
+    text = experiment.path.read_text()
+    experiment.path.write_text(text.replace("- 90\n", "- 300\n"))
+    status, output = snakemake(Path.cwd(), mark)
+    assert status != 0 and "was begun with" in output, output
+    assert not Path(mark).exists()
+    assert (directory / "model.json").read_bytes() == model
+    experiment.path.write_text(text)
+    status, output = snakemake(Path.cwd(), mark)
+    assert status == 0 and "already trained" in output, output
+    assert (directory / "model.json").read_bytes() == model
+
+
+class Exploit:
+    """Unpickled, it would make a file."""
+
+    def __reduce__(self):
+        return os.mkdir, ("exploited",)
 
 
 def no_training(*arguments):

@@ -1,27 +1,14 @@
 """The Snakefile: which jobs it would run, and that it leaves alone what is done."""
 
 import os
-import subprocess
-import sys
+import shlex
 
 import pytest
+import yaml
 from experiment import Cell, load_experiment
 
 from tests.system.toy_experiment import write_experiment
-from tests.system.toy_models import ROOT
-
-
-def snakemake(folder, *arguments):
-    """Run the workflow on ``toy.yaml`` as the README does; returns the status and all output."""
-    command = [
-        sys.executable, "-m", "snakemake", "-s", str(ROOT / "scripts" / "Snakefile"), "--cores", "2", *arguments,
-        "--config", "experiment=toy.yaml",
-    ]  # fmt: skip
-    environment = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), PYTHONPATH=str(ROOT))
-    result = subprocess.run(
-        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-    )
-    return result.returncode, result.stdout
+from tests.system.toy_models import ROOT, snakemake
 
 
 def job_counts(output):
@@ -32,7 +19,7 @@ def job_counts(output):
 
 def finish(experiment, cell):
     """Leave the files of a cell that is trained and scored."""
-    paths = [experiment.model_dir(cell) / "model.json"]
+    paths = [experiment.model_dir(cell) / "model.json", experiment.trained_mark(cell)]
     for test in experiment.tests:
         path = experiment.score_file(cell, test)
         paths += [path, path.with_suffix(".hyp")]
@@ -67,6 +54,38 @@ def test_finished_cells_are_left_alone(experiment, tmp_path):
     assert status == 0, output
     assert job_counts(output) == {"train": 4, "score": 8, "table": 1, "all": 1}
     assert "training rims, single" not in output and "training rims, multitask" in output
+
+
+def test_a_mark_without_its_model_says_nothing(experiment, tmp_path):
+    experiment.root.mkdir(parents=True)
+    (experiment.root / "prepared.json").write_text("{}\n")
+    cell = Cell("rims", "single", 1)
+    finish(experiment, cell)
+    (experiment.model_dir(cell) / "model.json").unlink()
+    status, output = snakemake(tmp_path, "-n")
+    assert status == 0, output
+    assert job_counts(output)["train"] == 6
+
+
+def test_paths_with_spaces_are_quoted(tmp_path):
+    path = write_experiment(tmp_path, families={"lstm": {"arch": "lstm_seq2seq_tiny"}})
+    content = yaml.safe_load(path.read_text())
+    content["data"]["out"] = "my data/toy"
+    content["name"] = "my toy"
+    (tmp_path / "my toy.yaml").write_text(yaml.safe_dump(content))
+    status, output = snakemake(tmp_path, "-n", "-p", experiment="my toy.yaml")
+    assert status == 0, output
+    commands = [shlex.split(line) for line in output.splitlines() if " --config " in line or " --model " in line]
+    assert len(commands) == 1 + 2 + 4 + 1
+    for words in commands:
+        if "--config" in words:
+            assert words[words.index("--config") + 1] == "my toy.yaml"
+        else:
+            assert words[words.index("--model") + 1].startswith("runs/my toy/models/lstm.")
+            assert words[words.index("--source") + 1].startswith("my data/toy/tests/")
+            assert words[words.index("--output") + 1].startswith("runs/my toy/scores/lstm.")
+    prepare = next(words for words in commands if "prepare" in words)
+    assert prepare[prepare.index("cp") + 1 :][:2] == ["my data/toy/signature.json", "runs/my toy/prepared.json.tmp"]
 
 
 def test_a_lock_left_by_a_kill_does_not_stop_the_workflow(experiment, tmp_path):

@@ -44,3 +44,16 @@ def train(root: Path, family: str, setting: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command, cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
+
+
+def snakemake(folder: Path, *arguments: str, experiment: str = "toy.yaml") -> tuple[int, str]:
+    """Run the workflow as the README does; returns the status and all output."""
+    command = [
+        sys.executable, "-m", "snakemake", "-s", str(ROOT / "scripts" / "Snakefile"), "--cores", "2", *arguments,
+        "--config", f"experiment={experiment}",
+    ]  # fmt: skip
+    environment = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), PYTHONPATH=str(ROOT))
+    result = subprocess.run(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    return result.returncode, result.stdout

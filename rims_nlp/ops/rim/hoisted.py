@@ -23,21 +23,25 @@ from rims_nlp.ops.rim.naive import (
     compete,
     full_precision,
     project_input,
+    uniform_attention,
+    without_autocast,
 )
 from rims_nlp.ops.rim.types import Activity, DropoutMasks, RIMWeights, Schedule, State
 
 
 def hoist_scores(x: Tensor, weights: RIMWeights, options: RIMOptions) -> Tensor:
     """U: what the state is multiplied with to give the scores, ``(T, K, B, Hi*N, D)``; elements vary fastest."""
-    heads, units = options.num_input_heads, options.num_units
+    heads, units, size = options.num_input_heads, options.num_units, options.input_key_size
     steps, batch, elements = x.shape[:3]
-    key = project_input(x, weights.input_key, heads).permute(3, 0, 1, 2, 4).reshape(heads, -1, options.input_key_size)
-    query = (
-        weights.input_query.unflatten(-1, (heads, -1)).permute(2, 3, 0, 1).reshape(heads, options.input_key_size, -1)
+    unit_size = weights.weight_hh.shape[1]
+    key = (
+        project_input(x, weights.input_key, heads).permute(3, 0, 1, 2, 4).reshape(heads, steps * batch * elements, size)
     )
-    scaled = torch.bmm(key, query / math.sqrt(options.input_key_size))  # (Hi, T*B*N, K*D)
-    scaled = scaled.view(heads, steps, batch, elements, units, -1).permute(1, 4, 2, 0, 3, 5)
-    return full_precision(scaled.reshape(steps, units, batch, heads * elements, -1))
+    query = weights.input_query.unflatten(-1, (heads, size)).permute(2, 3, 0, 1).reshape(heads, size, -1)
+    with without_autocast(x):
+        scaled = torch.bmm(full_precision(key), full_precision(query) / math.sqrt(size))  # (Hi, T*B*N, K*D)
+    scaled = scaled.view(heads, steps, batch, elements, units, unit_size).permute(1, 4, 2, 0, 3, 5)
+    return scaled.reshape(steps, units, batch, heads * elements, unit_size)
 
 
 def hoist_gates(x: Tensor, weights: RIMWeights, options: RIMOptions, mask: Tensor | None) -> Tensor:
@@ -45,17 +49,18 @@ def hoist_gates(x: Tensor, weights: RIMWeights, options: RIMOptions, mask: Tenso
     heads, units = options.num_input_heads, options.num_units
     steps, batch, elements = x.shape[:3]
     value = project_input(x, weights.input_value, heads).permute(3, 0, 1, 2, 4)  # (Hi, T, B, N, dv)
-    size = value.shape[-1]
+    rows, size, width = steps * batch * elements, value.shape[-1], weights.weight_ih.shape[-1]
     weight = weights.weight_ih.unflatten(1, (heads, size)).transpose(0, 1)  # (Hi, K, dv, G*D)
     if mask is None:
-        gates = torch.bmm(value.reshape(heads, -1, size), weight.transpose(1, 2).reshape(heads, size, -1))
-        gates = gates.view(heads, steps, batch, elements, units, -1).permute(1, 4, 2, 0, 3, 5)
+        joined = weight.transpose(1, 2).reshape(heads, size, units * width)
+        gates = torch.bmm(value.reshape(heads, rows, size), joined)
+        gates = gates.view(heads, steps, batch, elements, units, width).permute(1, 4, 2, 0, 3, 5)
     else:
         mask = mask.unflatten(-1, (heads, size)).permute(3, 2, 0, 1, 4).unsqueeze(-2)  # (Hi, K, T, B, 1, dv)
-        dropped = (value.unsqueeze(1) * mask.to(value.dtype)).reshape(heads * units, -1, size)
-        gates = torch.bmm(dropped, weight.reshape(heads * units, size, -1))
-        gates = gates.view(heads, units, steps, batch, elements, -1).permute(2, 1, 3, 0, 4, 5)
-    return gates.reshape(steps, units, batch, heads * elements, -1)
+        dropped = (value.unsqueeze(1) * mask.to(value.dtype)).reshape(heads * units, rows, size)
+        gates = torch.bmm(dropped, weight.reshape(heads * units, size, width))
+        gates = gates.view(heads, units, steps, batch, elements, width).permute(2, 1, 3, 0, 4, 5)
+    return gates.reshape(steps, units, batch, heads * elements, width)
 
 
 class InputSide:
@@ -75,17 +80,20 @@ class InputSide:
         self.everyone = torch.ones(options.num_units, x.shape[1], dtype=torch.bool, device=x.device)
         self.uniform = x.new_full((options.num_units, x.shape[1], self.heads * self.elements), 1 / self.elements)
 
-    def attend(self, h: Tensor, t: int) -> tuple[Tensor, Tensor]:
-        """Attention ``(K, B, Hi*N)`` and active units ``(K, B)`` at step t, given the state ``(K, B, D)``."""
+    def attend(self, h: Tensor, t: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Attention ``(K, B, Hi*N)``, active units ``(K, B)``, scores ``(K, B, Hi, N)`` at step t; h ``(K, B, D)``.
+
+        Without input attention there are no scores: None.
+        """
         if self.keys is None:
-            return self.uniform, self.everyone
+            return self.uniform, self.everyone, None
         scores = (full_precision(h).unsqueeze(2) * self.keys[t]).sum(-1).unflatten(-1, (self.heads, self.elements))
         # With one element the softmax over its score and the null element's 0 is a sigmoid.
         attention = torch.sigmoid(scores) if self.elements == 1 else attend_with_null(scores)[..., 1:]
         active = self.everyone
         if self.options.competes:
             active = compete(scores.permute(1, 2, 0, 3), self.options.num_active).t()
-        return attention.flatten(-2), active
+        return attention.flatten(-2), active, scores
 
     def gate_input(self, attention: Tensor, t: int) -> Tensor:
         """``(K, B, G*D)``: the attention-weighted sum of step t's terms, and the bias."""
@@ -145,7 +153,7 @@ def sequence(
     outputs, trace = [], []
     for t in range(x.shape[0]):
         h = state[0]
-        attention, active = input_side.attend(h, t)
+        attention, active, scores = input_side.attend(h, t)
         if schedule.update is not None:
             active = active & schedule.update[t]
         hidden_gates = torch.bmm(h.to(weight_hh.dtype), weight_hh) + bias_hh
@@ -157,20 +165,25 @@ def sequence(
         state = commit(active, candidate, state)
         outputs.append(state[0])
         if return_activity:
-            trace.append((active, attention, comm_attention))
+            trace.append((active, scores, comm_attention))
     output = torch.stack(outputs).transpose(1, 2)
-    activity = collect_activity(trace, options) if return_activity else None
+    activity = collect_activity(trace, x, options) if return_activity else None
     return output, tuple(part.transpose(0, 1) for part in state), activity
 
 
-def collect_activity(trace: list[tuple[Tensor, Tensor, Tensor | None]], options: RIMOptions) -> Activity:
-    """Stack the steps, units back behind the batch, the null element's probability in front."""
-    active, attention, comm = zip(*trace, strict=True)
-    weights = torch.stack(attention).unflatten(-1, (options.num_input_heads, -1)).permute(0, 2, 3, 1, 4)
-    null = 1 - weights.sum(-1, keepdim=True)
+def collect_activity(
+    trace: list[tuple[Tensor, Tensor | None, Tensor | None]], x: Tensor, options: RIMOptions
+) -> Activity:
+    """Stack the steps' active units, scores and communication attention, units back behind the batch."""
+    active, scores, comm = zip(*trace, strict=True)
+    active_mask = torch.stack(active).transpose(1, 2)  # (T, B, K)
+    steps, batch, units = active_mask.shape
+    if scores[0] is None:
+        attention = uniform_attention(x, (steps, batch, options.num_input_heads, units, x.shape[2]))
+    else:
+        attention = attend_with_null(torch.stack(scores).permute(0, 2, 3, 1, 4))
     comm_attention = None
     if options.communication:
-        shape = (active[0].shape[1], options.num_comm_heads, options.num_units, options.num_units)
-        silent = weights.new_zeros(shape)  # a step without communication
+        silent = attention.new_zeros(batch, options.num_comm_heads, units, units)  # a step without communication
         comm_attention = torch.stack([silent if step is None else step for step in comm])
-    return Activity(torch.stack(active).transpose(1, 2), torch.cat([null, weights], dim=-1), comm_attention)
+    return Activity(active_mask, attention, comm_attention)

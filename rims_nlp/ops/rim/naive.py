@@ -62,6 +62,11 @@ def attend_with_null(scores: Tensor) -> Tensor:
     return torch.softmax(torch.nn.functional.pad(scores, (1, 0)), dim=-1)
 
 
+def uniform_attention(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The ablation of the input attention: weight 1 spread over N elements, null has none; ``(..., N+1)``."""
+    return torch.nn.functional.pad(like.new_full(shape, 1 / shape[-1]), (1, 0))
+
+
 def compete(scores: Tensor, num_active: int) -> Tensor:
     """Choose the ``num_active`` units with the smallest null probability, averaged over heads (Sec. 2.2).
 
@@ -186,8 +191,7 @@ def step(
         scores = input_scores(h, x, weights, options)
         attention = attend_with_null(scores)
     else:
-        uniform = h.new_full((batch, options.num_input_heads, options.num_units, num_elements), 1 / num_elements)
-        attention = torch.nn.functional.pad(uniform, (1, 0))
+        attention = uniform_attention(h, (batch, options.num_input_heads, options.num_units, num_elements))
     if options.competes:
         active = compete(scores, options.num_active)
     else:

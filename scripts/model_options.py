@@ -1,0 +1,31 @@
+"""The options that say which model translates and how, the same in every script."""
+
+from __future__ import annotations
+
+import argparse
+
+from fairseq_plugins.inference import Translator, load_translator
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--model`` and what belongs to it."""
+    parser.add_argument("--model", required=True, metavar="DIR", help="model directory")
+    parser.add_argument("--target-lang", metavar="LANG", help="for a model of several pairs (default: the scored one)")
+    parser.add_argument("--beam", type=int, default=5, metavar="N", help="hypotheses kept in the search (default: 5)")
+    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="lines at once (default: 64)")
+    parser.add_argument("--checkpoint", default="checkpoint_best.pt", metavar="NAME", help="default: %(default)s")
+
+
+def load_model(arguments: argparse.Namespace) -> Translator:
+    """Load what the options name.
+
+    Raises:
+        ValueError: if it cannot be loaded or cannot translate this.
+    """
+    return load_translator(
+        arguments.model,
+        target_lang=arguments.target_lang,
+        beam=arguments.beam,
+        batch_size=arguments.batch_size,
+        checkpoint=arguments.checkpoint,
+    )
