@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-
 _OLD = ".old"  # ends the name of what was in place before, while the new folder takes it
 
 

@@ -173,9 +173,10 @@ def summarise(experiment: Experiment, cell: Cell) -> dict[str, Any]:
     Training time and updates are read from the last checkpoint, which adds up over every resumption: it is the wall
     time in seconds that led to this model, validation included, work lost in a kill left out.
     """
-    import fairseq_plugins  # noqa: F401, I001  first: its repairs replace what reads a checkpoint
-    from fairseq import checkpoint_utils
+    from fairseq import checkpoint_utils, utils
 
+    # First: its repairs replace `checkpoint_utils.load_checkpoint_to_cpu`, which is therefore looked up when called.
+    utils.import_user_module(argparse.Namespace(user_dir=str(USER_DIR)))
     directory = experiment.model_dir(cell)
     text = (directory / "train.log").read_text(encoding="utf-8", errors="replace")
     state = checkpoint_utils.load_checkpoint_to_cpu(str(directory / "checkpoint_last.pt"))

@@ -82,8 +82,8 @@ def write_corpus(out: Path, *, domain: str, pairs: int, valid_pairs: int, test_p
         seed: the same seed gives the same bytes.
 
     Raises:
-        ValueError: if the domain is unknown, a number is negative, all are zero, the grammar has too few sentences, or the
-            folder holds anything that was not written here.
+        ValueError: if the domain is unknown, a number is negative, all are zero, the grammar has too few sentences, or
+            the folder holds anything that was not written here.
     """
     sizes = {"test": test_pairs, "valid": valid_pairs, "train": pairs}
     for split, size in sizes.items():

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import logging
 
-from fairseq_plugins.repairs import quiet_import  # noqa: F401  # isort: split
+from fairseq_plugins.repairs import quiet_import  # noqa: F401
+
+# isort: split
 from fairseq_plugins.repairs import (
     atomic_copy,
     checkpoint_names,
