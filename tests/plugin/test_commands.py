@@ -1,5 +1,6 @@
 """Every fairseq command with every architecture, on toy data."""
 
+import argparse
 import os
 import subprocess
 import sys
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from fairseq import hub_utils
+from fairseq.models import ARCH_MODEL_REGISTRY
 from fairseq_cli import validate
 
+from fairseq_plugins.__main__ import main
 from tests.plugin import toy
 
 SINGLE = ["rims_seq2seq_tiny", "lstm_seq2seq_tiny", "fairseq_lstm_tiny", "transformer_seq2seq_tiny"]
@@ -110,6 +113,27 @@ def test_hydra(data, tmp_path, arch, option):
     config = torch.load(tmp_path / "checkpoints/checkpoint_last.pt", weights_only=False)["cfg"]["model"]
     name, value = option.split("=")
     assert (config["_name"], config[name], config["encoder_embed_dim"]) == (arch, float(value), 128)
+
+
+@pytest.mark.parametrize("arch", ["rims_seq2seq", "rims_seq2seq_tiny", "transformer_seq2seq_small"])
+def test_options_of_an_architecture_are_explained(arch, capsys):
+    assert main([arch]) == 0
+    text = capsys.readouterr().out
+    assert "--share-all-embeddings" in text
+    assert ("k_T" in text and "--comm-dropout" in text) == arch.startswith("rims")
+
+
+def test_every_option_of_rims_has_a_help_text():
+    options = argparse.ArgumentParser(add_help=False)
+    ARCH_MODEL_REGISTRY["rims_seq2seq"].add_args(options)
+    assert len(options._actions) > 30
+    assert [action.dest for action in options._actions if not action.help] == []
+
+
+def test_unknown_architecture(capsys):
+    with pytest.raises(SystemExit):
+        main(["bogus"])
+    assert "unknown architecture 'bogus'" in capsys.readouterr().err
 
 
 def test_user_dir_is_printed_from_anywhere(tmp_path):
