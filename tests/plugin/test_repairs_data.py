@@ -225,17 +225,23 @@ time.sleep(0.05)
 """
 
 
-def leave_early(*, plugin: str) -> int:
-    """Exit status of a process that ends while its thread makes batches; negative when a signal ended it."""
+def leaves_cleanly(*, plugin: str, timeout: float) -> bool:
+    """Whether a process that ends while its thread makes batches does so with status 0, and at all."""
     script = LEAVE_EARLY.format(plugin=plugin, batches=inspect.getsource(Batches))
     root = Path(__file__).resolve().parents[2]
-    return subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, timeout=120).returncode
+    try:
+        return (
+            subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, timeout=timeout).returncode
+            == 0
+        )
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def test_leaving_in_the_middle_of_an_epoch():
-    assert leave_early(plugin="import fairseq_plugins") == 0
+    assert leaves_cleanly(plugin="import fairseq_plugins", timeout=120)
 
 
-def test_fairseq_aborts_when_left_in_the_middle_of_an_epoch():
-    # Nearly always at the first attempt.
-    assert any(leave_early(plugin="") < 0 for _ in range(4))
+def test_fairseq_aborts_or_hangs_when_left_in_the_middle_of_an_epoch():
+    # It aborts nearly always at the first attempt, and at times never ends.
+    assert not all(leaves_cleanly(plugin="", timeout=40) for _ in range(4))
