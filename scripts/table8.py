@@ -238,7 +238,7 @@ def markdown(table: dict[str, Any], tests: list[str]) -> str:
         f"({table['bootstrap_samples']} samples), the largest over the seeds; * marks a difference, for better or "
         f"worse, with p below {SIGNIFICANT} at every seed.",
         "BLEU paper: Goyal et al. (2021), Table 8, trained on WMT and tested on IWSLT14; other data and other sizes, "
-        "so it is the order that can be compared, not the figures.",
+        "so compare the order, not the figures; after a short training the order says little too.",
         "training: wall time, validation included. words/s: target subword tokens in training, the median.",
     ]
     return "\n".join([f"# {table['experiment']}", "", *lines, "", *(f"- {note}" for note in notes), ""])
