@@ -21,6 +21,8 @@ examples:
       --vocab-size 8000 --out runs/mine/data
 """
 _PLAIN_FILES = ("train_src", "train_tgt", "valid_src", "valid_tgt", "out")
+_SPLITS = {"train": "training", "valid": "validation"}
+_SIDES = {"src": "source", "tgt": "target"}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -39,7 +41,9 @@ def build_parser() -> argparse.ArgumentParser:
     """Make the parser with both subcommands."""
     from data_prep.grammar import cli as grammar_cli
 
-    parser = argparse.ArgumentParser(prog="data_prep", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m data_prep", description="From parallel text to binarised fairseq data."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     grammar = commands.add_parser("grammar", help="write parallel text from the embedded grammar")
     grammar_cli.add_arguments(grammar)
@@ -63,11 +67,18 @@ def _add_prepare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--quiet", action="store_true", help="show errors only")
     plain = parser.add_argument_group("without --config")
     plain.add_argument("--pair", metavar="SRC-TGT", help="for example en-de")
-    for name in _PLAIN_FILES[:-1]:
-        plain.add_argument(f"--{name.replace('_', '-')}", metavar="FILE")
-    plain.add_argument("--test", nargs=3, action="append", metavar=("NAME", "SRC", "TGT"), help="repeatable")
-    plain.add_argument("--vocab-size", type=int, metavar="N")
-    plain.add_argument("--seed", type=int, metavar="N")
+    for split, split_name in _SPLITS.items():
+        for side, side_name in _SIDES.items():
+            plain.add_argument(f"--{split}-{side}", metavar="FILE", help=f"{split_name} text of the {side_name} side")
+    plain.add_argument(
+        "--test",
+        nargs=3,
+        action="append",
+        metavar=("NAME", "SRC", "TGT"),
+        help="a test set; may be given several times",
+    )
+    plain.add_argument("--vocab-size", type=int, metavar="N", help="pieces of the joint SentencePiece model")
+    plain.add_argument("--seed", type=int, metavar="N", help="of the SentencePiece model")
     parser.set_defaults(run=_run_prepare)
 
 
