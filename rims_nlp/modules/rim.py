@@ -13,7 +13,6 @@ from torch.nn.utils.rnn import PackedSequence
 from rims_nlp.modules import padding
 from rims_nlp.modules.options import RIMOptions, check_at_least
 from rims_nlp.ops import rim as op
-from rims_nlp.ops.rim import naive
 from rims_nlp.ops.rim.types import Activity, DropoutMasks, RIMWeights, Schedule, State
 
 Hidden = Tensor | tuple[Tensor, Tensor]
@@ -41,6 +40,7 @@ class RIMCell(nn.Module):
         num_units: number of units K (the paper's k_T).
         num_active: units updated per step (the paper's k_A).
         cell: "lstm" or "gru".
+        backend: a name of :data:`rims_nlp.ops.rim.BACKENDS`, or "auto".
         device: of the parameters.
         dtype: of the parameters.
         **options: any other field of :class:`rims_nlp.modules.options.RIMOptions`.
@@ -67,12 +67,15 @@ class RIMCell(nn.Module):
         num_active: int = 4,
         cell: str = "lstm",
         *,
+        backend: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         **options: object,
     ) -> None:
         super().__init__()
         check_at_least("input_size", input_size, 1)
+        op.check_name(backend)
+        self.backend = backend
         settings = RIMOptions.from_keywords(num_units=num_units, num_active=num_active, cell=cell, **options)
         self.options = settings.resolve(hidden_size)
         self.input_size, self.hidden_size = input_size, hidden_size
@@ -170,10 +173,11 @@ class RIMCell(nn.Module):
 
     def run(
         self, x: Tensor, state: State, *, schedule: Schedule, backend: str, return_activity: bool
-    ) -> tuple[Tensor, State, Activity | None]:
+    ) -> tuple[Tensor, State, Activity]:
         """The cell over a sequence of elements ``(T, B, N, input_size)``; state ``(B, K, D)`` each."""
         x = self.prepare_input(x)
-        return op.select(backend)(
+        return op.sequence(
+            backend,
             x,
             state,
             self.weights(),
@@ -201,21 +205,17 @@ class RIMCell(nn.Module):
             ValueError: for a wrong number of dimensions, input width or state shape.
         """
         check_input(input, (2, 3), self.input_size, "(B, input_size) or (B, N, input_size)")
-        x = self.prepare_input(input if input.dim() == 3 else input.unsqueeze(1))
+        x = input if input.dim() == 3 else input.unsqueeze(1)
         initial = self.weight_hh.new_zeros(self.options.num_states, input.shape[0], self.hidden_size)
         hidden = unpack_hidden(state, self.options, (input.shape[0], self.hidden_size), initial=initial)
         units = tuple(part.unflatten(-1, (self.options.num_units, -1)) for part in hidden)
-        masks = self.draw_masks(1, input.shape[0])
-        new, info = naive.step(
-            x,
-            units,
-            self.weights(),
-            self.options,
-            read_mask=None if masks.read is None else masks.read[0],
-            comm_mask=None if masks.comm is None else masks.comm[0],
+        _, new, activity = self.run(
+            x.unsqueeze(0), units, schedule=Schedule(), backend=self.backend, return_activity=return_info
         )
         result = pack_hidden(tuple(part.flatten(-2) for part in new))
-        return (result, info) if return_info else result
+        if not return_info:
+            return result
+        return result, Activity(*(None if part is None else part.squeeze(0) for part in activity))  # type: ignore[arg-type]
 
     def extra_repr(self) -> str:
         o = self.options
@@ -293,7 +293,7 @@ class RIM(nn.Module):
             raise ValueError(f"dropout must be in [0, 1), got {dropout}")
         if layer_input not in LAYER_INPUTS:
             raise ValueError(f"layer_input must be one of {', '.join(LAYER_INPUTS)}, got {layer_input!r}")
-        op.select(backend)
+        op.check_name(backend)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.num_units, self.unit_size = num_units, hidden_size // max(num_units, 1)
         self.num_directions = 2 if bidirectional else 1
@@ -311,7 +311,7 @@ class RIM(nn.Module):
                 cell,
                 device=device,
                 dtype=dtype,
-                **({**options, "input_positions": 0} if layer else options),
+                **({**options, "input_positions": 0} if layer else options),  # type: ignore[arg-type]
             )
             for layer in range(num_layers)
             for _ in range(self.num_directions)
@@ -412,19 +412,16 @@ class RIM(nn.Module):
             for direction in range(self.num_directions):
                 index = layer * self.num_directions + direction
                 state = tuple(part[index] for part in hidden)
-                needs_mask = not is_top and (self.block_layer_grad or not self.use_inactive)
-                y, final, activity = self._run_direction(
-                    index, x, state, lengths, schedule, return_activity or needs_mask
-                )
+                y, final, activity = self._run_direction(index, x, state, lengths, schedule, return_activity)
                 finals.append(final)
                 trace.append(activity)
-                outputs.append(self._hand_up(y, activity.active_mask) if needs_mask else y)  # type: ignore[union-attr]
+                outputs.append(y if is_top else self._hand_up(y, activity.active_mask))
             units = torch.cat(outputs, dim=2)  # (T, B, dirs * K, D)
             if not is_top:
                 x = units if self.layer_input == "units" else units.flatten(2).unsqueeze(2)
                 x = nn.functional.dropout(x, self.dropout, self.training)
         final_state = tuple(torch.stack(part) for part in zip(*finals, strict=True))
-        return units.flatten(2), final_state, trace  # type: ignore[return-value]
+        return units.flatten(2), final_state, trace
 
     def _run_direction(
         self,
@@ -434,7 +431,7 @@ class RIM(nn.Module):
         lengths: Tensor | None,
         schedule: Schedule,
         return_activity: bool,
-    ) -> tuple[Tensor, State, Activity | None]:
+    ) -> tuple[Tensor, State, Activity]:
         """One layer and direction: h of the units ``(T, B, K, D)``, final flat state ``(B, H)`` each, activity."""
         backwards = index % self.num_directions == 1
         units = tuple(part.unflatten(-1, (self.num_units, -1)) for part in state)
@@ -447,9 +444,8 @@ class RIM(nn.Module):
         )
         if backwards:
             y = padding.reverse(y, lengths)
-            if activity is not None:
-                fields = (None if part is None else padding.reverse(part, lengths) for part in activity)
-                activity = Activity(*fields)  # type: ignore[arg-type]
+            fields = (None if part is None else padding.reverse(part, lengths) for part in activity)
+            activity = Activity(*fields)  # type: ignore[arg-type]
         return y, tuple(part.flatten(-2) for part in final), activity
 
     def _cell(self, index: int) -> RIMCell:
@@ -463,7 +459,7 @@ class RIM(nn.Module):
         active = active_mask.unsqueeze(-1)
         if not self.use_inactive:
             return torch.where(active, y, torch.zeros_like(y))
-        return torch.where(active, y, y.detach())
+        return torch.where(active, y, y.detach()) if self.block_layer_grad else y
 
     def _initial(self, batch: int) -> Tensor:
         """Initial states ``(2 or 1, num_layers * dirs, batch, H)``: zeros or the learned ones."""

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from rims_nlp import RIM
-from rims_nlp.ops.rim import BACKENDS
+from rims_nlp.ops.rim import BACKENDS as REGISTERED
 from rims_nlp.testing import TOLERANCE, assert_close
 
+BACKENDS = [name for name in REGISTERED if name != "triton"]  # test_triton.py
 FASTER = [name for name in BACKENDS if name != "naive"]
 OPTIONS = [
     {},
@@ -77,7 +78,7 @@ def test_float32(backend):
         assert_close(name, reference, fast[name], torch.float32)
 
 
-@pytest.mark.parametrize("backend", list(BACKENDS))
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_bfloat16_autocast_stays_near_float32(backend):
     _, rim = pair(backend, {"competition": False}, dtype=torch.float32)  # a choice of units may differ, values may not
     x = torch.randn(9, 4, 7)
@@ -101,15 +102,16 @@ def test_bfloat16_autocast_equals_naive(backend):
         assert_close(name, reference, fast[name], torch.bfloat16)
 
 
-@pytest.mark.parametrize("backend", list(BACKENDS))
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("init", ["reference", "fan_in"])
 def test_ranking_is_float32_under_autocast(backend, init):
     """Half-precision scores would tie nearly always; the choice of units stays that of float32 nearly always."""
     torch.manual_seed(0)
     rim = RIM(32, 96, init=init, backend=backend).eval()
     x = torch.randn(20, 32, 32)
-    *_, expected = rim(x, return_activity=True)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.no_grad():
+        *_, expected = rim(x, return_activity=True)
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         *_, activity = rim(x, return_activity=True)
     assert activity.input_attention[0].dtype == torch.float32
     assert (activity.active_mask[0].sum(-1) == 4).all()
@@ -117,7 +119,7 @@ def test_ranking_is_float32_under_autocast(backend, init):
     assert same > 0.9
 
 
-@pytest.mark.parametrize("backend", list(BACKENDS))
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_float32_is_near_float64(backend):
     _, single = pair(backend, {}, dtype=torch.float32)
     double = pair(backend, {}, dtype=torch.float64)[1]
@@ -126,7 +128,7 @@ def test_float32_is_near_float64(backend):
     assert_close("output", double.eval()(x.double())[0], single.eval()(x)[0], torch.float32)
 
 
-@pytest.mark.parametrize("backend", list(BACKENDS))
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_empty_batch(backend):
     _, rim = pair(backend, {"num_layers": 2})
     output, (h, c) = rim(torch.zeros(3, 0, 7, dtype=torch.float64))
@@ -134,7 +136,7 @@ def test_empty_batch(backend):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("backend", list(BACKENDS))
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_half_precision_module(backend, dtype):
     _, rim = pair(backend, {"competition": False}, dtype=torch.float32)
     x = torch.randn(5, 4, 7)

@@ -5,32 +5,80 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
-from rims_nlp.ops.rim import hoisted, naive
+from torch import Tensor
+
+from rims_nlp.modules.options import RIMOptions
+from rims_nlp.ops.rim import cpu, fused, hoisted, naive
+from rims_nlp.ops.rim.types import Activity, DropoutMasks, RIMWeights, Schedule, State
 
 logger = logging.getLogger(__name__)
 
 ENVIRONMENT = "RIMS_NLP_BACKEND"
-BACKENDS: dict[str, Callable] = {"naive": naive.sequence, "hoisted": hoisted.sequence}
+BACKENDS: dict[str, Callable] = {  # from slow to fast
+    "naive": naive.sequence,
+    "hoisted": hoisted.sequence,
+    "cpu": partial(fused.sequence, cpu.CPUKernel()),
+}
+REFUSALS: dict[str, Callable[[Tensor, State, RIMWeights, bool], str | None]] = {"cpu": cpu.refuses}
+"""What a backend cannot do, if anything: the reason, from input, state, weights and whether the activity is wanted."""
+
+
+def check_name(backend: str) -> None:
+    """ValueError unless ``backend`` is registered, or "auto"."""
+    if backend != "auto" and backend not in BACKENDS:
+        raise ValueError(f"unknown RIM backend {backend!r}; expected auto or one of {', '.join(BACKENDS)}")
+
+
+def choose(backend: str, x: Tensor, state: State, weights: RIMWeights, return_activity: bool) -> str:
+    """The name of the backend to run: ``backend``, or for "auto" ``$RIMS_NLP_BACKEND``, or the fastest that can.
+
+    Raises:
+        ValueError: for a name that is not registered, or a named backend that cannot run this.
+    """
+    name = os.environ.get(ENVIRONMENT, "auto") if backend == "auto" else backend
+    check_name(name)
+    if name != "auto":
+        reason = _refusal(name, x, state, weights, return_activity)
+        if reason is not None:
+            raise ValueError(f"RIM backend {name!r} cannot run this: {reason}")
+        return name
+    reasons: list[str] = []
+    for candidate in reversed(BACKENDS):
+        reason = _refusal(candidate, x, state, weights, return_activity)
+        if reason is None:
+            _say(candidate, tuple(reasons))
+            return candidate
+        reasons.append(f"{candidate}: {reason}")
+    raise AssertionError("the naive backend refuses nothing")
+
+
+def _refusal(name: str, x: Tensor, state: State, weights: RIMWeights, return_activity: bool) -> str | None:
+    return REFUSALS[name](x, state, weights, return_activity) if name in REFUSALS else None
 
 
 @cache
-def fastest() -> str:
-    """The backend that "auto" stands for; said once, at debug level."""
-    logger.debug("RIM backend: hoisted")
-    return "hoisted"
+def _say(name: str, reasons: tuple[str, ...]) -> None:
+    """Log a choice, once."""
+    logger.debug("RIM backend: %s%s", name, "".join(f" (not {reason})" for reason in reasons))
 
 
-def select(backend: str = "auto") -> Callable:
-    """The recurrence of a backend; ``RIMS_NLP_BACKEND`` in the environment overrides "auto".
+def sequence(
+    backend: str,
+    x: Tensor,
+    state: State,
+    weights: RIMWeights,
+    options: RIMOptions,
+    *,
+    masks: DropoutMasks,
+    schedule: Schedule,
+    return_activity: bool,
+) -> tuple[Tensor, State, Activity]:
+    """Run a backend over ``x`` ``(T, B, N, input_size)``; see :func:`rims_nlp.ops.rim.naive.sequence`.
 
     Raises:
-        ValueError: for a name that is not registered.
+        ValueError: as :func:`choose`.
     """
-    name = os.environ.get(ENVIRONMENT, "auto") if backend == "auto" else backend
-    if name == "auto":
-        name = fastest()
-    if name not in BACKENDS:
-        raise ValueError(f"unknown RIM backend {name!r}; expected auto or one of {', '.join(BACKENDS)}")
-    return BACKENDS[name]
+    run = BACKENDS[choose(backend, x, state, weights, return_activity)]
+    return run(x, state, weights, options, masks=masks, schedule=schedule, return_activity=return_activity)

@@ -9,9 +9,11 @@ every tensor has the units first, ``(K, B, ...)``, so that each product over uni
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from rims_nlp.modules.options import RIMOptions
 from rims_nlp.ops.rim.naive import (
@@ -27,6 +29,9 @@ from rims_nlp.ops.rim.naive import (
     without_autocast,
 )
 from rims_nlp.ops.rim.types import Activity, DropoutMasks, RIMWeights, Schedule, State
+
+CHUNK_BYTES = 2**28
+"""The input's share of the gates is formed for at most so many bytes at once."""
 
 
 def hoist_scores(x: Tensor, weights: RIMWeights, options: RIMOptions) -> Tensor:
@@ -134,7 +139,7 @@ class CommWeights:
         return torch.sigmoid(gate) * torch.tanh(update if mask is None else update * mask), attention
 
 
-def sequence(
+def _chunk(
     x: Tensor,
     state: State,
     weights: RIMWeights,
@@ -143,8 +148,8 @@ def sequence(
     masks: DropoutMasks,
     schedule: Schedule,
     return_activity: bool,
-) -> tuple[Tensor, State, Activity | None]:
-    """As :func:`rims_nlp.ops.rim.naive.sequence`, with the input side hoisted."""
+) -> tuple[Tensor, State, Activity]:
+    """The recurrence over some steps, the input side of all of them before the loop."""
     input_side = InputSide(x, weights, options, masks.read)
     comm = CommWeights(weights, options) if options.communication else None
     comm_masks = None if masks.comm is None else masks.comm.transpose(1, 2).unbind(0)
@@ -164,10 +169,12 @@ def sequence(
             candidate = (candidate[0] + added, *candidate[1:])
         state = commit(active, candidate, state)
         outputs.append(state[0])
-        if return_activity:
-            trace.append((active, scores, comm_attention))
+        trace.append((active, scores, comm_attention) if return_activity else (active, None, None))
     output = torch.stack(outputs).transpose(1, 2)
-    activity = collect_activity(trace, x, options) if return_activity else None
+    if return_activity:
+        activity = collect_activity(trace, x, options)
+    else:
+        activity = Activity(torch.stack([entry[0] for entry in trace]).transpose(1, 2))
     return output, tuple(part.transpose(0, 1) for part in state), activity
 
 
@@ -187,3 +194,43 @@ def collect_activity(
         silent = attention.new_zeros(batch, options.num_comm_heads, units, units)  # a step without communication
         comm_attention = torch.stack([silent if step is None else step for step in comm])
     return Activity(active_mask, attention, comm_attention)
+
+
+def sequence(
+    x: Tensor,
+    state: State,
+    weights: RIMWeights,
+    options: RIMOptions,
+    *,
+    masks: DropoutMasks,
+    schedule: Schedule,
+    return_activity: bool,
+) -> tuple[Tensor, State, Activity]:
+    """As :func:`rims_nlp.ops.rim.naive.sequence`, with the input side hoisted.
+
+    A long input is cut into chunks of steps, each computed again in the backward pass, so that memory stays bounded.
+    """
+    steps, batch, elements = x.shape[:3]
+    per_step = batch * elements * options.num_input_heads * weights.weight_hh.numel() // weights.weight_hh.shape[1]
+    count = max(1, min(steps, -(-steps * per_step * x.element_size() // CHUNK_BYTES)))
+    bounds = [steps * i // count for i in range(count + 1)]
+    outputs, activities = [], []
+    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+        part = partial(
+            _chunk,
+            weights=weights,
+            options=options,
+            masks=DropoutMasks(*(None if mask is None else mask[first:last] for mask in masks)),
+            schedule=Schedule(*(None if part is None else part[first:last] for part in schedule)),  # type: ignore[arg-type]
+            return_activity=return_activity,
+        )
+        if count > 1 and torch.is_grad_enabled():
+            part = partial(checkpoint, part, use_reentrant=False, preserve_rng_state=False)
+        output, state, activity = part(x[first:last], state)
+        outputs.append(output)
+        activities.append(activity)
+    if count == 1:
+        return output, state, activity
+    fields = zip(*activities, strict=True)
+    joined = Activity(*(None if field[0] is None else torch.cat(field) for field in fields))  # type: ignore[arg-type]
+    return torch.cat(outputs), state, joined

@@ -226,11 +226,12 @@ def sequence(
     masks: DropoutMasks,
     schedule: Schedule,
     return_activity: bool,
-) -> tuple[Tensor, State, Activity | None]:
+) -> tuple[Tensor, State, Activity]:
     """Run :func:`step` over ``x`` ``(T, B, N, input_size)``.
 
     Returns:
-        h after every step ``(T, B, K, D)``, the final state, and the activity with a leading T (or None).
+        h after every step ``(T, B, K, D)``, the final state, and the activity with a leading T: the active units, and
+        their attention if ``return_activity``.
     """
     outputs, trace = [], []
     for t in range(x.shape[0]):
@@ -246,11 +247,11 @@ def sequence(
         )
         outputs.append(state[0])
         trace.append(activity)
-    return torch.stack(outputs), state, stack_activity(trace) if return_activity else None
+    return torch.stack(outputs), state, stack_activity(trace, return_activity)
 
 
-def stack_activity(trace: list[Activity]) -> Activity:
+def stack_activity(trace: list[Activity], with_attention: bool) -> Activity:
     """Activities of single steps as one, with a leading T."""
-    fields = zip(*trace, strict=True)
-    active, attention, comm = (None if field[0] is None else torch.stack(field) for field in fields)
-    return Activity(active, attention, comm)  # type: ignore[arg-type]
+    fields = list(zip(*trace, strict=True))
+    wanted = fields if with_attention else fields[:1]
+    return Activity(*(None if field[0] is None else torch.stack(field) for field in wanted))  # type: ignore[arg-type]

@@ -52,5 +52,5 @@ class Activity(NamedTuple):
     """What a layer did at one step, or with a leading T over a sequence."""
 
     active_mask: Tensor  # (B, K) bool
-    input_attention: Tensor  # (B, Hi, K, N+1); index 0 is the null element
-    comm_attention: Tensor | None  # (B, Hc, K, K), row = querying unit; None: no communication
+    input_attention: Tensor | None = None  # (B, Hi, K, N+1); index 0 is the null element; None: not asked for
+    comm_attention: Tensor | None = None  # (B, Hc, K, K), row = querying unit; None: no communication, or not asked for
