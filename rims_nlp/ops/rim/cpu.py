@@ -7,26 +7,29 @@ import math
 import threading
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rims_nlp.ops import build
 from rims_nlp.ops.rim import fused
-from rims_nlp.ops.rim.fused import Gradients, Inputs, Outputs, Problem
+from rims_nlp.ops.rim.kernel import Gradients, Inputs, Operands, Outputs, Problem
 from rims_nlp.ops.rim.types import RIMWeights, State
 
 SOURCES = [Path(__file__).with_name(name) for name in ("cpu.cpp", "product.h", "vector.h")]
 SIZES = (
     "steps", "batch", "units", "size", "gates", "heads", "elements", "comm_heads", "comm_key", "comm_value",
     "num_active", "top_k", "threads", "gru", "attends", "competes", "communicates", "gated", "committed", "open",
-    "gates_head", "gates_unit", "gates_row", "keys_head", "keys_row", "c_step", "slots",
+    "gates_head", "gates_unit", "gates_row", "keys_head", "keys_row", "c_step", "slots", "value_size", "values_head",
 )  # fmt: skip
 ARRAYS = (
     "gates", "keys", "h0", "c0", "weight_hh", "weight_hh_t", "bias_ih", "bias_hh", "project", "project_t",
     "out_weight", "out_weight_t", "out_bias", "comm_mask", "update", "talks", "h", "c", "attention", "comm_attention",
     "source", "active", "slot", "grad_output", "grad_h", "grad_c", "grad_gates", "grad_hidden_gates", "grad_keys",
-    "grad_project", "grad_update", "read", "state",
+    "grad_project", "grad_update", "read", "values", "value_weight_t", "read_mask", "total_values",
+    "total_value_weight", "total_weight_hh", "total_bias_ih", "total_bias_hh", "total_project", "total_out_weight",
+    "total_out_bias",
 )  # fmt: skip
 
 
@@ -87,52 +90,73 @@ class CPUKernel:
         return pool[key][:size].view(shape)
 
     def forward(self, problem: Problem, inputs: Inputs, outputs: Outputs) -> None:
-        self._call("forward", problem, inputs, outputs, {})
+        _call("forward", problem, outputs, _read(inputs))
 
-    def backward(self, problem: Problem, inputs: Inputs, outputs: Outputs, gradients: Gradients) -> None:
-        transposed = {
-            f"{name}_t": None if weight is None else weight.transpose(-1, -2).contiguous()
-            for name, weight in (
-                ("weight_hh", inputs.weight_hh),
-                ("project", inputs.project),
-                ("out_weight", inputs.out_weight),
-            )
-        }
-        named = {"output": "grad_output", "hidden_gates": "grad_hidden_gates"}
-        arrays = {
-            named.get(name, name if name in ("slot", "read", "state") else f"grad_{name}"): tensor
-            for name, tensor in vars(gradients).items()
-        }
-        self._call("backward", problem, inputs, outputs, {**transposed, **arrays})
+    def prepare(self, operands: Operands) -> dict[str, Tensor]:
+        """The weights transposed."""
+        weights = operands._asdict()
+        names = ("weight_hh", "project", "out_weight", "value_weight")
+        return {f"{name}_t": weights[name].mT.contiguous() for name in names if weights[name] is not None}
 
-    def _call(
-        self, name: str, problem: Problem, inputs: Inputs, outputs: Outputs, more: dict[str, Tensor | None]
+    def backward(
+        self, problem: Problem, prepared: Any, inputs: Inputs, outputs: Outputs, gradients: Gradients
     ) -> None:
-        tensors = {
-            **{{"h": "h0", "c": "c0"}.get(key, key): tensor for key, tensor in vars(inputs).items()},
-            **vars(outputs),
-            **more,
-        }
-        tensors = {key: None if tensor is None else tensor.contiguous() for key, tensor in tensors.items()}
-        arrays = _Arrays(*(None if tensors.get(key) is None else tensors[key].data_ptr() for key in ARRAYS))
-        suffix = "double" if inputs.gates.dtype == torch.float64 else "float"
-        function = getattr(library(), f"rim_{name}_{suffix}")
-        function(ctypes.byref(_sizes(problem, inputs, outputs, more)), ctypes.byref(arrays))
+        _call("backward", problem, outputs, _read(inputs) | prepared | _written(gradients))
+
+    def add_totals(
+        self,
+        problem: Problem,
+        prepared: Any,
+        operands: Operands,
+        inputs: Inputs,
+        outputs: Outputs,
+        gradients: Gradients,
+        totals: Operands,
+    ) -> None:
+        sums = {f"total_{name}": total for name, total in totals._asdict().items() if name not in ("h", "c", "keys")}
+        sums["total_values"] = sums.pop("total_rows")
+        values = {"values": operands.rows, "read_mask": operands.read_mask}
+        _call("totals", problem, outputs, _read(inputs) | prepared | _written(gradients) | values | sums)
 
 
-def _sizes(problem: Problem, inputs: Inputs, outputs: Outputs, more: dict[str, Tensor | None]) -> _Sizes:
-    o = problem.options
-    buffer = more.get("grad_gates")
+def _read(inputs: Inputs) -> dict[str, Tensor | None]:
+    """Inputs by the names of :data:`ARRAYS`."""
+    return {{"h": "h0", "c": "c0"}.get(name, name): tensor for name, tensor in vars(inputs).items()}
+
+
+def _written(gradients: Gradients) -> dict[str, Tensor | None]:
+    """Gradients by the names of :data:`ARRAYS`."""
+    return {
+        name if name in ("slot", "read") else f"grad_{name}": tensor for name, tensor in vars(gradients).items()
+    }
+
+
+def _call(name: str, problem: Problem, outputs: Outputs, others: dict[str, Tensor | None]) -> None:
+    """Call a function of the library; all tensors but those with a stride in :data:`SIZES` must be contiguous."""
+    tensors = others | vars(outputs)
+    held = {
+        key: tensor if key in ("values", "total_values") else tensor.contiguous()
+        for key, tensor in tensors.items()
+        if tensor is not None
+    }
+    arrays = _Arrays(*(held[key].data_ptr() if key in held else None for key in ARRAYS))
+    suffix = "double" if outputs.h.dtype == torch.float64 else "float"
+    getattr(library(), f"rim_{name}_{suffix}")(ctypes.byref(_sizes(problem, outputs, held)), ctypes.byref(arrays))
+
+
+def _sizes(problem: Problem, outputs: Outputs, tensors: dict[str, Tensor]) -> _Sizes:
+    o, values, keys, buffer = problem.options, tensors.get("values"), tensors.get("keys"), tensors.get("grad_gates")
     kept = outputs.c is not None and outputs.c.shape[0] > 1
+    gates = tensors["gates"]
     return _Sizes(
         steps=outputs.h.shape[0], batch=problem.batch, units=o.num_units, size=problem.size, gates=o.num_gates,
         heads=o.num_input_heads, elements=problem.elements, comm_heads=o.num_comm_heads if o.communication else 0,
         comm_key=o.comm_key_size, comm_value=o.comm_value_size, num_active=o.num_active, top_k=o.comm_top_k or 0,
         threads=torch.get_num_threads(), gru=o.cell == "gru", attends=o.input_attention, competes=o.competes,
         communicates=o.communication, gated=o.comm_update == "gated", committed=o.comm_source == "committed",
-        open=problem.open, gates_head=inputs.gates.stride(0), gates_unit=inputs.gates.stride(1),
-        gates_row=inputs.gates.stride(2), keys_head=0 if inputs.keys is None else inputs.keys.stride(0),
-        keys_row=0 if inputs.keys is None else inputs.keys.stride(1),
+        open=problem.open, gates_head=gates.stride(0), gates_unit=gates.stride(1), gates_row=gates.stride(2),
+        keys_head=0 if keys is None else keys.stride(0), keys_row=0 if keys is None else keys.stride(1),
         c_step=problem.batch * o.num_units * problem.size if kept else 0,
-        slots=0 if buffer is None else buffer.shape[1],
+        slots=0 if buffer is None else buffer.shape[1], value_size=0 if values is None else values.shape[2],
+        values_head=0 if values is None or values.shape[0] == 1 else values.stride(0),
     )  # fmt: skip

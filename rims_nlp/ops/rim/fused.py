@@ -8,40 +8,17 @@ rest is computed again in the backward pass. An inactive unit has no gradient in
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from rims_nlp.modules.options import RIMOptions
 from rims_nlp.ops.rim.factors import communication_side, key_side, value_side
-from rims_nlp.ops.rim.kernel import Gradients, Inputs, Kernel, Outputs, Problem
+from rims_nlp.ops.rim.kernel import Gradients, Inputs, Kernel, Operands, Outputs, Problem
 from rims_nlp.ops.rim.types import Activity, DropoutMasks, RIMWeights, Schedule, State
 
 KEEP_BYTES = 2**28
 """The input's share of the gates is kept for the backward pass up to this size per layer, and computed again above."""
-
-
-class Operands(NamedTuple):
-    """The tensors of one run, and their gradients in the same order; letters as in :mod:`rims_nlp.ops.rim.kernel`."""
-
-    rows: Tensor  # (Hi or 1, T*B*N, R): what the cells' input weights are multiplied with
-    value_weight: Tensor  # (Hi, K, R, G*D)
-    keys: Tensor | None  # (Hi, T*B*N, dk); None: no input attention
-    query_weight: Tensor | None  # (Hi, dk, K*D)
-    h: Tensor  # (B, K, D)
-    c: Tensor | None  # (B, K, D), LSTM only
-    weight_hh: Tensor  # (K, D, G*D)
-    bias_ih: Tensor | None  # (K, G*D); LSTM: the sum of both
-    bias_hh: Tensor | None  # (K, G*D), GRU only
-    project: Tensor | None  # (K, D, P); None: no communication
-    out_weight: Tensor | None  # gated (V, 2D), residual (K, V, D)
-    out_bias: Tensor | None  # gated (2D)
-    read_mask: Tensor | None  # (T, B, K, Hi*R), dropout
-    comm_mask: Tensor | None  # (T, B, K, D), dropout
-    update: Tensor | None  # (T, B) bool
-    talks: Tensor | None  # (T) bool
 
 
 def needs_gradient(x: Tensor, state: State, weights: RIMWeights) -> bool:
@@ -176,30 +153,25 @@ class _Run:
         rows = self.operands.rows
         return rows[head if rows.shape[0] > 1 else 0, self.rows_of(first, last)]
 
-    def unit_mask(self, first: int, last: int, head: int, k: int) -> Tensor | None:
-        """Dropout mask of what unit k reads with one head, ``(T*B, R)``."""
-        mask = self.operands.read_mask
-        if mask is None:
-            return None
-        return (
-            mask[first:last, :, k].unflatten(-1, (self.problem.options.num_input_heads, -1))[:, :, head].flatten(0, 1)
-        )
+    def unit_mask(self, mask: Tensor, head: int, k: int) -> Tensor:
+        """Dropout mask of what unit k reads with one head, ``(T*B*N, R)``."""
+        mask = mask[:, :, k].unflatten(-1, (self.problem.options.num_input_heads, -1))[:, :, head]
+        return mask.flatten(0, 1).repeat_interleave(self.problem.elements, 0)
 
     def gates(self, first: int, last: int, *, kept: bool = False) -> Tensor:
         """The input's share of the gates, ``(Hi, K, T*B*N, G*D)``; not ``kept``: only until the next call."""
-        weight = self.operands.value_weight
+        weight, mask = self.operands.value_weight, self.operands.read_mask
         heads, units, _, width = weight.shape
         where = self.rows_of(first, last)
         shape = (heads, units, where.stop - where.start, width)
         gates = weight.new_empty(shape) if kept else self.kernel.scratch("gates", shape, weight)
         for head in range(heads):
             values = self.values(first, last, head)
-            if self.operands.read_mask is None:
+            if mask is None:
                 torch.bmm(values.expand(units, -1, -1), weight[head], out=gates[head])
                 continue
             for k in range(units):
-                mask = self.unit_mask(first, last, head, k).repeat_interleave(self.problem.elements, 0)  # type: ignore[union-attr]
-                torch.mm(values * mask, weight[head, k], out=gates[head, k])
+                torch.mm(values * self.unit_mask(mask[first:last], head, k), weight[head, k], out=gates[head, k])
         return gates
 
     def inputs(self, first: int, last: int, gates: Tensor, h: Tensor, c: Tensor | None) -> Inputs:
@@ -231,33 +203,42 @@ class _Run:
         if totals.c is not None and grad_c is not None:
             totals.c.copy_(grad_c)
         grad_output = None if grad_output is None else grad_output.contiguous()
+        prepared = self.kernel.prepare(o)
         for index, (first, last) in reversed(list(enumerate(self.chunks))):
             h, c = o.h, o.c
             if first:
                 h, c = outputs.h[first - 1], None if outputs.c is None else outputs.c[first - 1]
             inputs = self.inputs(first, last, kept[index] if kept else self.gates(first, last), h, c)
             part = outputs.steps(first, last)
-            rows, gradients = self.gradient_buffers(inputs, part, totals)
+            gradients = self.gradient_buffers(inputs, part, totals)
             gradients.output = None if grad_output is None else grad_output[first:last]
-            self.kernel.backward(self.problem, inputs, part, gradients)
-            _Chunk(self, first, last, part, gradients, totals).add(rows)
+            self.kernel.backward(self.problem, prepared, inputs, part, gradients)
+            where = self.rows_of(first, last)
+            self.add_keys(where, gradients.keys, totals)
+            mask = None if o.read_mask is None else o.read_mask[first:last]
+            operands = o._replace(rows=o.rows[:, where], read_mask=mask)
+            chunk_totals = totals._replace(rows=totals.rows[:, where])
+            self.kernel.add_totals(self.problem, prepared, operands, inputs, part, gradients, chunk_totals)
         return totals
 
-    def gradient_buffers(
-        self, inputs: Inputs, part: Outputs, totals: Operands
-    ) -> tuple[list[Tensor | None], Gradients]:
-        """Room for a chunk's gradients, and for each unit the rows (t, b) that have one (None: all have)."""
+    def add_keys(self, where: slice, grad: Tensor | None, totals: Operands) -> None:
+        """Add a chunk's gradients of the input attention's keys and query weights."""
+        operands = self.operands
+        if grad is None or operands.keys is None or operands.query_weight is None:
+            return
+        assert totals.keys is not None and totals.query_weight is not None
+        torch.bmm(grad, operands.query_weight.transpose(1, 2), out=totals.keys[:, where])
+        totals.query_weight.baddbmm_(operands.keys[:, where].transpose(1, 2), grad)
+
+    def gradient_buffers(self, inputs: Inputs, part: Outputs, totals: Operands) -> Gradients:
+        """Room for a chunk's gradients; a unit has a row for each (t, b), or where it was active."""
         problem = self.problem
         units, count = problem.options.num_units, part.active.shape[0] * problem.batch
         has = torch.ones_like(part.active) if problem.open else part.active
-        rows: list[Tensor | None] = [None] * units
         slots = count
-        if self.kernel.compact and not problem.open:
-            flat = has.flatten(0, 1)
-            slot = (flat.cumsum(0) - 1).view_as(has)
-            found = [column.nonzero().squeeze(1) for column in flat.unbind(1)]
-            slots = max(len(index) for index in found)
-            rows = [*found]
+        if self.kernel.compact:
+            slot = (has.flatten(0, 1).cumsum(0) - 1).view_as(has)
+            slots = int(slot[-1, -1].max()) + 1 if count else 0
         else:
             slot = torch.arange(count, device=has.device).view(-1, problem.batch, 1)
         slot = torch.where(has, slot, -1).to(torch.int32)
@@ -269,7 +250,7 @@ class _Run:
             return room if self.kernel.compact else room.zero_()
 
         gates = buffer("gates", units, slots, inputs.weight_hh.shape[-1])
-        return rows, Gradients(
+        return Gradients(
             slot=slot,
             output=None,
             h=totals.h,
@@ -280,88 +261,8 @@ class _Run:
             project=buffer("project", *part.active.shape, projected) if talks else None,
             update=buffer("update", units, slots, update) if talks else None,
             read=buffer("read", units, slots, value) if talks else None,
-            state=buffer("state", units, slots, problem.size),
         )
 
 
 def _zeros(like: Tensor) -> Tensor:
     return torch.zeros_like(like, memory_format=torch.contiguous_format)
-
-
-def _take(tensor: Tensor, rows: Tensor | None) -> Tensor:
-    return tensor if rows is None else tensor.index_select(0, rows)
-
-
-class _Chunk:
-    """Gradients of the weights and of the input from a chunk of steps, added to the totals."""
-
-    def __init__(self, run: _Run, first: int, last: int, part: Outputs, gradients: Gradients, totals: Operands) -> None:
-        self.run, self.first, self.last = run, first, last
-        self.part, self.gradients, self.totals = part, gradients, totals
-
-    def add(self, rows: list[Tensor | None]) -> None:
-        """Add everything; ``rows`` says which (t, b) have a gradient, for each unit."""
-        self.add_keys()
-        self.add_projections()
-        attention = self.part.attention.flatten(0, 1)
-        for k, index in enumerate(rows):
-            count = attention.shape[0] if index is None else len(index)
-            self.add_cell(k, count)
-            self.add_update(k, count)
-            gates = self.gradients.gates[k, :count]
-            for entry in range(attention.shape[-1]):
-                self.add_input(k, entry, index, gates, _take(attention[:, k, entry], index))
-
-    def add_keys(self) -> None:
-        """Of the input attention's keys and query weights."""
-        operands, totals, grad = self.run.operands, self.totals, self.gradients.keys
-        if grad is None or operands.keys is None or operands.query_weight is None:
-            return
-        assert totals.keys is not None and totals.query_weight is not None
-        where = self.run.rows_of(self.first, self.last)
-        torch.bmm(grad, operands.query_weight.transpose(1, 2), out=totals.keys[:, where])
-        totals.query_weight.baddbmm_(operands.keys[:, where].transpose(1, 2), grad)
-
-    def add_projections(self) -> None:
-        """Of the communication's query, key and value weights."""
-        if self.totals.project is not None and self.part.source is not None and self.gradients.project is not None:
-            shown = self.part.source.flatten(0, 1).permute(1, 2, 0)  # (K, D, T*B)
-            self.totals.project.baddbmm_(shown, self.gradients.project.flatten(0, 1).transpose(0, 1))
-
-    def add_cell(self, k: int, count: int) -> None:
-        """Of unit k's recurrent weights and biases."""
-        totals, hidden = self.totals, self.gradients.hidden_gates[k, :count]
-        totals.weight_hh[k].addmm_(self.gradients.state[k, :count].t(), hidden)
-        if totals.bias_ih is not None:
-            totals.bias_ih[k] += self.gradients.gates[k, :count].sum(0)
-        if totals.bias_hh is not None:
-            totals.bias_hh[k] += hidden.sum(0)
-
-    def add_update(self, k: int, count: int) -> None:
-        """Of the weights between what unit k reads from the others and its update."""
-        totals, grads = self.totals, self.gradients
-        if totals.out_weight is None or grads.read is None or grads.update is None:
-            return
-        update = grads.update[k, :count]
-        shared = totals.out_bias is not None
-        (totals.out_weight if shared else totals.out_weight[k]).addmm_(grads.read[k, :count].t(), update)
-        if totals.out_bias is not None:
-            totals.out_bias.add_(update.sum(0))
-
-    def add_input(self, k: int, entry: int, index: Tensor | None, gates: Tensor, attention: Tensor) -> None:
-        """Of what unit k reads from one element with one head."""
-        elements = self.run.problem.elements
-        head, element = divmod(entry, elements)
-        scale = attention.unsqueeze(1)
-        mask = self.run.unit_mask(self.first, self.last, head, k)
-        if mask is not None:
-            scale = scale * _take(mask, index)
-        values = self.run.values(self.first, self.last, head)[element::elements]
-        self.totals.value_weight[head, k].addmm_((_take(values, index) * scale).t(), gates)
-        grad = (gates @ self.run.operands.value_weight[head, k].t()).mul_(scale)
-        rows = self.totals.rows
-        target = rows[head if rows.shape[0] > 1 else 0, self.run.rows_of(self.first, self.last)][element::elements]
-        if index is None:
-            target += grad
-        else:
-            target.index_add_(0, index, grad)

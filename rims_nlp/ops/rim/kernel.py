@@ -8,7 +8,7 @@ update is made of. "slots" are rows of a unit's gradient buffer.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -42,6 +42,27 @@ class Problem:
         value = o.num_comm_heads * o.comm_value_size
         update = 2 * self.size if o.comm_update == "gated" else self.size
         return 2 * o.num_comm_heads * o.comm_key_size + value, value, update
+
+
+class Operands(NamedTuple):
+    """The tensors of one run; their gradients have the same form. T steps of the sequence, or of a chunk."""
+
+    rows: Tensor  # (Hi or 1, T*B*N, R): what the cells' input weights are multiplied with
+    value_weight: Tensor  # (Hi, K, R, G*D)
+    keys: Tensor | None  # (Hi, T*B*N, dk); None: no input attention
+    query_weight: Tensor | None  # (Hi, dk, K*D)
+    h: Tensor  # (B, K, D)
+    c: Tensor | None  # (B, K, D), LSTM only
+    weight_hh: Tensor  # (K, D, G*D)
+    bias_ih: Tensor | None  # (K, G*D); LSTM: the sum of both
+    bias_hh: Tensor | None  # (K, G*D), GRU only
+    project: Tensor | None  # (K, D, P); None: no communication
+    out_weight: Tensor | None  # gated (V, 2D), residual (K, V, D)
+    out_bias: Tensor | None  # gated (2D)
+    read_mask: Tensor | None  # (T, B, K, Hi*R), dropout
+    comm_mask: Tensor | None  # (T, B, K, D), dropout
+    update: Tensor | None  # (T, B) bool
+    talks: Tensor | None  # (T) bool
 
 
 @dataclass
@@ -94,7 +115,6 @@ class Gradients:
     project: Tensor | None  # (T, B, K, P); the weights get a gradient from inactive units too
     update: Tensor | None  # (K, slots, W)
     read: Tensor | None  # (K, slots, V): what units read from each other (not a gradient)
-    state: Tensor  # (K, slots, D): h before the step (not a gradient)
 
 
 class Kernel(Protocol):
@@ -114,5 +134,22 @@ class Kernel(Protocol):
     def forward(self, problem: Problem, inputs: Inputs, outputs: Outputs) -> None:
         """Run the steps of a chunk."""
 
-    def backward(self, problem: Problem, inputs: Inputs, outputs: Outputs, gradients: Gradients) -> None:
-        """Run them backwards."""
+    def prepare(self, operands: Operands) -> object:
+        """What the backward pass needs of the weights in another form, made once for all chunks."""
+
+    def backward(
+        self, problem: Problem, prepared: object, inputs: Inputs, outputs: Outputs, gradients: Gradients
+    ) -> None:
+        """Run the steps of a chunk backwards."""
+
+    def add_totals(
+        self,
+        problem: Problem,
+        prepared: object,
+        operands: Operands,
+        inputs: Inputs,
+        outputs: Outputs,
+        gradients: Gradients,
+        totals: Operands,
+    ) -> None:
+        """Add a chunk's gradients of the weights and of ``rows``; ``operands`` and ``totals.rows`` are the chunk's."""

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
@@ -34,6 +35,24 @@ template <typename T>
 inline void store(T* to, Vector<T> value) {
     *reinterpret_cast<Vector<T>*>(to) = value;
 }
+
+// An array that begins where a vector in the cache does.
+template <typename T>
+class Aligned {
+   public:
+    explicit Aligned(long size = 0) { resize(size); }
+    void resize(long size) {
+        room_.assign(size + 64 / sizeof(T), T(0));
+        const auto address = reinterpret_cast<uintptr_t>(room_.data());
+        data_ = room_.data() + ((64 - address % 64) % 64) / sizeof(T);
+    }
+    T* data() { return data_; }
+    T& operator[](long i) { return data_[i]; }
+
+   private:
+    std::vector<T> room_;
+    T* data_;
+};
 
 // The first `count` lanes (others are 0, or left alone); a count beyond the last lane means all.
 #if defined(__AVX512F__)
