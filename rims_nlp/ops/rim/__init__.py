@@ -74,11 +74,16 @@ def sequence(
     masks: DropoutMasks,
     schedule: Schedule,
     return_activity: bool,
+    prepared: object = None,
 ) -> tuple[Tensor, State, Activity]:
     """Run a backend over ``x`` ``(T, B, N, input_size)``; see :func:`rims_nlp.ops.rim.naive.sequence`.
+
+    ``prepared`` comes from :func:`rims_nlp.ops.rim.fused.prepare`.
 
     Raises:
         ValueError: as :func:`choose`.
     """
     run = BACKENDS[choose(backend, x, state, weights, return_activity)]
-    return run(x, state, weights, options, masks=masks, schedule=schedule, return_activity=return_activity)
+    return run(
+        x, state, weights, options, masks=masks, schedule=schedule, return_activity=return_activity, prepared=prepared
+    )

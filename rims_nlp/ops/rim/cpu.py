@@ -98,9 +98,7 @@ class CPUKernel:
         names = ("weight_hh", "project", "out_weight", "value_weight")
         return {f"{name}_t": weights[name].mT.contiguous() for name in names if weights[name] is not None}
 
-    def backward(
-        self, problem: Problem, prepared: Any, inputs: Inputs, outputs: Outputs, gradients: Gradients
-    ) -> None:
+    def backward(self, problem: Problem, prepared: Any, inputs: Inputs, outputs: Outputs, gradients: Gradients) -> None:
         _call("backward", problem, outputs, _read(inputs) | prepared | _written(gradients))
 
     def add_totals(
@@ -126,9 +124,7 @@ def _read(inputs: Inputs) -> dict[str, Tensor | None]:
 
 def _written(gradients: Gradients) -> dict[str, Tensor | None]:
     """Gradients by the names of :data:`ARRAYS`."""
-    return {
-        name if name in ("slot", "read") else f"grad_{name}": tensor for name, tensor in vars(gradients).items()
-    }
+    return {name if name in ("slot", "read") else f"grad_{name}": tensor for name, tensor in vars(gradients).items()}
 
 
 def _call(name: str, problem: Problem, outputs: Outputs, others: dict[str, Tensor | None]) -> None:

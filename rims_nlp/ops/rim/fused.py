@@ -13,12 +13,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from rims_nlp.modules.options import RIMOptions
-from rims_nlp.ops.rim.factors import communication_side, key_side, value_side
+from rims_nlp.ops.rim.factors import Joined, fold_is_cheaper, join, keys, values
 from rims_nlp.ops.rim.kernel import Gradients, Inputs, Kernel, Operands, Outputs, Problem
 from rims_nlp.ops.rim.types import Activity, DropoutMasks, RIMWeights, Schedule, State
 
 KEEP_BYTES = 2**28
 """The input's share of the gates is kept for the backward pass up to this size per layer, and computed again above."""
+FEW = 2**20
+"""Rows for which prepared weights are meant, over all their runs together."""
 
 
 def needs_gradient(x: Tensor, state: State, weights: RIMWeights) -> bool:
@@ -31,6 +33,13 @@ def working_type(x: Tensor, weights: RIMWeights) -> torch.dtype:
     return torch.float64 if torch.float64 in (x.dtype, weights.weight_hh.dtype) else torch.float32
 
 
+def prepare(weights: RIMWeights, options: RIMOptions) -> Joined:
+    """The weights made ready once for many short runs without gradient, as in a search."""
+    dtype = working_type(weights.weight_hh, weights)
+    weights = RIMWeights(*(None if weight is None else weight.to(dtype) for weight in weights))  # type: ignore[arg-type]
+    return join(weights, options, fold=fold_is_cheaper(FEW, weights, options, DropoutMasks()))
+
+
 def sequence(
     kernel: Kernel,
     x: Tensor,
@@ -41,26 +50,40 @@ def sequence(
     masks: DropoutMasks,
     schedule: Schedule,
     return_activity: bool,
+    prepared: Joined | None = None,
 ) -> tuple[Tensor, State, Activity]:
     """As :func:`rims_nlp.ops.rim.naive.sequence`, by a kernel; the activity has no gradient."""
     with torch.autocast(x.device.type, enabled=False):
         dtype, stored = working_type(x, weights), state[0].dtype
         x, state = x.to(dtype), tuple(part.to(dtype) for part in state)
-        weights = RIMWeights(*(None if weight is None else weight.to(dtype) for weight in weights))  # type: ignore[arg-type]
         steps, batch, elements = x.shape[:3]
+        if prepared is None:
+            weights = RIMWeights(*(None if weight is None else weight.to(dtype) for weight in weights))  # type: ignore[arg-type]
+            fold = fold_is_cheaper(steps * batch * elements, weights, options, masks)
+            prepared = join(weights, options, fold=fold)
         problem = Problem(options, steps, batch, elements, weights.weight_hh.shape[1])
-        bias_ih, bias_hh = weights.bias_ih, weights.bias_hh
-        if options.bias and options.cell == "lstm":
-            bias_ih, bias_hh = bias_ih + bias_hh, None  # type: ignore[operator]
         talks = None if schedule.communicate is None else torch.tensor(schedule.communicate, device=x.device)
-        h, h_n, c_n, active, attention, comm_attention = Recurrence.apply(
-            kernel, problem, *value_side(x, weights, options, masks.read),
-            *(key_side(x, weights, options) if options.input_attention else (None, None)),
-            state[0], state[1] if len(state) == 2 else None, weights.weight_hh, bias_ih, bias_hh,
-            *communication_side(weights, options), masks.read, masks.comm, schedule.update, talks,
-        )  # fmt: skip
+        operands = Operands(
+            rows=values(x, prepared, options),
+            value_weight=prepared.value_weight,
+            keys=keys(x, prepared, options),
+            query_weight=prepared.query_weight,
+            h=state[0],
+            c=state[1] if len(state) == 2 else None,
+            weight_hh=prepared.weight_hh,
+            bias_ih=prepared.bias_ih,
+            bias_hh=prepared.bias_hh,
+            project=prepared.project,
+            out_weight=prepared.out_weight,
+            out_bias=prepared.out_bias,
+            read_mask=masks.read,
+            comm_mask=masks.comm,
+            update=schedule.update,
+            talks=talks,
+        )
+        h, h_n, c_n, active, attention, comm_attention = Recurrence.apply(kernel, problem, *operands)
     final = (h_n, c_n) if len(state) == 2 else (h_n,)
-    activity = Activity(active, None, None)
+    activity = Activity(active)
     if return_activity:
         activity = Activity(active, with_null(attention, options), comm_attention)
     return h.to(stored), tuple(part.to(stored) for part in final), activity

@@ -205,6 +205,7 @@ def sequence(
     masks: DropoutMasks,
     schedule: Schedule,
     return_activity: bool,
+    prepared: object = None,
 ) -> tuple[Tensor, State, Activity]:
     """As :func:`rims_nlp.ops.rim.naive.sequence`, with the input side hoisted.
 

@@ -226,12 +226,13 @@ def sequence(
     masks: DropoutMasks,
     schedule: Schedule,
     return_activity: bool,
+    prepared: object = None,
 ) -> tuple[Tensor, State, Activity]:
     """Run :func:`step` over ``x`` ``(T, B, N, input_size)``.
 
     Returns:
         h after every step ``(T, B, K, D)``, the final state, and the activity with a leading T: the active units, and
-        their attention if ``return_activity``.
+        their attention if ``return_activity``. ``prepared`` weights are not used.
     """
     outputs, trace = [], []
     for t in range(x.shape[0]):
