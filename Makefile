@@ -6,12 +6,14 @@
 #
 # PYTHON=...   the Python 3.11 or 3.12 to build .venv with (default: the first suitable one found)
 # CORES=...    how many jobs the demo runs side by side (default: all processors)
+# EXTRAS=gpu   also install Triton, for the tests of the GPU kernels (they need no GPU)
 # TESTS=...    what to test, e.g. TESTS=tests/core or TESTS="-k resume"
 
 SUITS := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
 PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 	"$$p" -c "$(SUITS)" >/dev/null 2>&1 && { echo "$$p"; exit; }; done; echo python3)
 CORES ?= all
+export EXTRAS
 TESTS ?= -m "not slow and not network"
 BIN := .venv/bin
 

@@ -118,15 +118,23 @@ def fingerprint():
     return digest.hexdigest()
 
 
+def extras():
+    """The optional parts of the project asked for in ``$EXTRAS``, e.g. ``gpu``, and what tests need."""
+    return sorted({"dev", *os.environ.get("EXTRAS", "").replace(",", " ").split()})
+
+
 def is_current():
-    """Whether the environment was completely installed from the present pins, for this folder."""
+    """Whether the environment was completely installed from the present pins, for this folder, with the extras."""
     if not os.path.exists(PYTHON):
         return False
     try:
         with open(STAMP) as file:
-            return file.read().split() == [fingerprint(), hashlib.sha256(VENV.encode()).hexdigest()]
+            installed = file.read().split()
     except OSError:
         return False
+    return installed[:2] == [fingerprint(), hashlib.sha256(VENV.encode()).hexdigest()] and set(extras()) <= set(
+        installed[2:]
+    )
 
 
 def venv_works():
@@ -188,9 +196,9 @@ def install(compiler):
     pip("build tools", *[pin(name) for name in BUILD_TOOLS])
     title = "fairseq, to be compiled: some minutes" if compiler else "fairseq"
     pip(title, "--no-build-isolation", FAIRSEQ, environment=environment)
-    pip("the other dependencies and this project", "--no-build-isolation", "--editable", ROOT + "[dev]")
+    pip("the other dependencies and this project", "--no-build-isolation", "--editable", f"{ROOT}[{','.join(extras())}]")
     with open(STAMP + ".tmp", "w") as file:
-        file.write(f"{fingerprint()}\n{hashlib.sha256(VENV.encode()).hexdigest()}\n")
+        print(fingerprint(), hashlib.sha256(VENV.encode()).hexdigest(), *extras(), sep="\n", file=file)
     os.replace(STAMP + ".tmp", STAMP)
     print("setup: ready; `. .venv/bin/activate` to use it by hand", flush=True)
 

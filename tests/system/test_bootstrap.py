@@ -81,6 +81,13 @@ def test_environment_is_current_until_a_pin_changes(monkeypatch, tmp_path):
     assert bootstrap.is_current()
     assert [arguments[0] for arguments in installed][:2] == ["torch==1", "numpy==1"]
     assert installed[2] == ("--no-build-isolation", bootstrap.FAIRSEQ)
+    assert installed[3][-1].endswith("[dev]")
+    monkeypatch.setenv("EXTRAS", "gpu")
+    assert not bootstrap.is_current()
+    bootstrap.install(None)
+    assert installed[-1][-1].endswith("[dev,gpu]") and bootstrap.is_current()
+    monkeypatch.delenv("EXTRAS")
+    assert bootstrap.is_current()
     (tmp_path / "constraints.txt").write_text("a==2\n")
     assert not bootstrap.is_current()
 

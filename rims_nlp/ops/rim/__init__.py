@@ -10,7 +10,7 @@ from functools import cache, partial
 from torch import Tensor
 
 from rims_nlp.modules.options import RIMOptions
-from rims_nlp.ops.rim import cpu, fused, hoisted, naive
+from rims_nlp.ops.rim import cpu, fused, gpu, hoisted, naive
 from rims_nlp.ops.rim.types import Activity, DropoutMasks, RIMWeights, Schedule, State
 
 logger = logging.getLogger(__name__)
@@ -20,8 +20,12 @@ BACKENDS: dict[str, Callable] = {  # from slow to fast
     "naive": naive.sequence,
     "hoisted": hoisted.sequence,
     "cpu": partial(fused.sequence, cpu.CPUKernel()),
+    "triton": partial(fused.sequence, gpu.TritonKernel()),
 }
-REFUSALS: dict[str, Callable[[Tensor, State, RIMWeights, bool], str | None]] = {"cpu": cpu.refuses}
+REFUSALS: dict[str, Callable[[Tensor, State, RIMWeights, bool], str | None]] = {
+    "cpu": cpu.refuses,
+    "triton": gpu.refuses,
+}
 """What a backend cannot do, if anything: the reason, from input, state, weights and whether the activity is wanted."""
 
 
