@@ -196,7 +196,9 @@ def install(compiler):
     pip("build tools", *[pin(name) for name in BUILD_TOOLS])
     title = "fairseq, to be compiled: some minutes" if compiler else "fairseq"
     pip(title, "--no-build-isolation", FAIRSEQ, environment=environment)
-    pip("the other dependencies and this project", "--no-build-isolation", "--editable", f"{ROOT}[{','.join(extras())}]")
+    pip(
+        "the other dependencies and this project", "--no-build-isolation", "--editable", f"{ROOT}[{','.join(extras())}]"
+    )
     with open(STAMP + ".tmp", "w") as file:
         print(fingerprint(), hashlib.sha256(VENV.encode()).hexdigest(), *extras(), sep="\n", file=file)
     os.replace(STAMP + ".tmp", STAMP)

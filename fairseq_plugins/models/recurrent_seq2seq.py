@@ -83,19 +83,44 @@ def check_config(cfg: RecurrentSeq2SeqConfig) -> None:
 
 
 class EncoderOut(NamedTuple):
-    """What the encoder hands to the decoder."""
+    """What the encoder hands to the decoder.
+
+    In a search every sentence has several hypotheses. They share its entry: row r of the decoder's batch belongs to
+    sentence ``r // copies``, and a reordering within sentences copies nothing.
+    """
 
     output: Tensor  # (S, B, C)
     padding_mask: Tensor | None  # (S, B), True = pad; None: no padding
     state: State  # (layers * directions, B, H) each
+    copies: int = 1
 
     def reorder(self, new_order: Tensor) -> "EncoderOut":
-        """Select sentences of the batch."""
-        return EncoderOut(
-            self.output.index_select(1, new_order),
-            None if self.padding_mask is None else self.padding_mask.index_select(1, new_order),
-            tuple(part.index_select(1, new_order) for part in self.state),
+        """Select rows of the decoder's batch."""
+        sentences = new_order // self.copies
+        copies = self.copies if self.copies > 1 else max(1, len(new_order) // max(1, self.output.shape[1]))
+        grouped = len(new_order) % copies == 0 and bool(
+            (sentences.view(-1, copies) == sentences[::copies].unsqueeze(1)).all()
         )
+        if not grouped:
+            return self._select(sentences, 1)
+        kept = sentences[::copies]
+        if len(kept) == self.output.shape[1] and bool((kept == torch.arange(len(kept), device=kept.device)).all()):
+            return self._replace(copies=copies)
+        return self._select(kept, copies)
+
+    def _select(self, sentences: Tensor, copies: int) -> "EncoderOut":
+        return EncoderOut(
+            self.output.index_select(1, sentences),
+            None if self.padding_mask is None else self.padding_mask.index_select(1, sentences),
+            tuple(part.index_select(1, sentences) for part in self.state),
+            copies,
+        )
+
+    def initial_state(self) -> State:
+        """The encoder's final state for every row of the decoder's batch."""
+        if self.copies == 1:
+            return self.state
+        return tuple(part.repeat_interleave(self.copies, 1) for part in self.state)
 
 
 class RecurrentEncoder(FairseqEncoder):
@@ -210,7 +235,7 @@ class RecurrentDecoder(FairseqIncrementalDecoder):
             prepared = self._prepared(incremental_state)
         x = self.dropout(self.embed_tokens(prev_output_tokens.t()))
         if cached is None:
-            state = self.bridge(encoder_out.state)
+            state = self.bridge(encoder_out.initial_state())
         else:
             state = tuple(cached[f"state_{index}"] for index in range(len(self.core.state_sizes)))
         if self.input_feeding:

@@ -31,18 +31,22 @@ class SequenceAttention(nn.Module):
         """Attend from every decoder step.
 
         Args:
-            query: ``(T, B, query_size)``.
+            query: ``(T, B * copies, query_size)``: several queries may share a sentence, as the hypotheses of a search
+                do; they stand together.
             source: ``(S, B, source_size)``.
             padding_mask: ``(S, B)``, True = pad; None: no padding.
 
         Returns:
-            attentional states ``(T, B, output_size)`` and attention weights ``(B, T, S)``, float32 at least.
+            attentional states ``(T, B * copies, output_size)`` and attention weights ``(B * copies, T, S)``, float32 at
+            least.
         """
-        keys = source.transpose(0, 1)  # (B, S, source_size)
-        scores = torch.bmm(self.project_query(query).transpose(0, 1), keys.transpose(1, 2))
+        keys, (steps, rows) = source.transpose(0, 1), query.shape[:2]  # (B, S, source_size)
+        projected = self.project_query(query).transpose(0, 1)  # (B * copies, T, source_size)
+        scores = torch.bmm(projected.reshape(keys.shape[0], -1, keys.shape[2]), keys.transpose(1, 2))
         scores = scores if scores.dtype == torch.float64 else scores.float()
         if padding_mask is not None:
             scores = scores.masked_fill(padding_mask.t().unsqueeze(1), -math.inf)
         weights = torch.softmax(scores, dim=-1)
-        context = torch.bmm(weights.to(keys.dtype), keys).transpose(0, 1)
+        context = torch.bmm(weights.to(keys.dtype), keys).view(rows, steps, -1).transpose(0, 1)
+        weights = weights.view(rows, steps, -1)
         return torch.tanh(self.project_output(torch.cat([context, query], dim=-1))), weights

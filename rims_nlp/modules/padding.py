@@ -19,8 +19,10 @@ def check_lengths(lengths: Tensor, steps: int, batch: int) -> Tensor:
         raise ValueError(f"lengths must be integers, got {lengths.dtype}")
     if lengths.shape != (batch,):
         raise ValueError(f"lengths must have shape ({batch},), got {tuple(lengths.shape)}")
-    if batch and (int(lengths.min()) < 0 or int(lengths.max()) > steps):
-        raise ValueError(f"lengths must be in [0, {steps}], got {int(lengths.min())} to {int(lengths.max())}")
+    if batch:
+        least, most = torch.stack(lengths.aminmax()).tolist()  # a GPU is waited for once
+        if least < 0 or most > steps:
+            raise ValueError(f"lengths must be in [0, {steps}], got {least} to {most}")
     return lengths.long()
 
 

@@ -459,7 +459,7 @@ class RIM(nn.Module):
                 finals.append(final)
                 trace.append(activity)
                 outputs.append(y if is_top else self._hand_up(y, activity.active_mask))
-            units = torch.cat(outputs, dim=2)  # (T, B, dirs * K, D)
+            units = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)  # (T, B, dirs * K, D)
             if not is_top:
                 x = units if self.layer_input == "units" else units.flatten(2).unsqueeze(2)
                 x = nn.functional.dropout(x, self.dropout, self.training)

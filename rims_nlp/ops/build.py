@@ -76,6 +76,7 @@ def _compile(command: list[str], target: Path) -> None:
 def _run(command: list[str]) -> str:
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
-        last = (result.stderr.strip() or "no message").splitlines()[-1]
-        raise BuildError(f"{shlex.join(command)} failed: {last}")
+        lines = result.stderr.strip().splitlines() or ["no message"]
+        reason = next((line for line in lines if "error" in line), lines[-1])
+        raise BuildError(f"{shlex.join(command)} failed: {reason}")
     return result.stdout

@@ -31,17 +31,24 @@ def test_padded_batch_equals_each_sequence_alone(name, bidirectional):
             assert_close("state", expected[:, 0], part[:, b], torch.float32)
 
 
+@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("name", CORES)
-def test_step_by_step_equals_whole(name):
+def test_step_by_step_equals_whole(name, training):
+    """In eval mode a single step may take another path, with weights prepared once."""
     torch.manual_seed(0)
-    core = CORES[name]().eval()
+    core = CORES[name](num_layers=2, **({} if name == "lstm" else {"input_dropout": 0.0, "comm_dropout": 0.0}))
+    core.train(training)
     x = torch.randn(5, 2, 5)
-    whole, _ = core(x)
-    state, outputs = None, []
-    for step in x:
-        output, state = core(step.unsqueeze(0), state)
-        outputs.append(output)
+    with torch.no_grad():
+        whole, final = core(x)
+        prepared = core.prepare()
+        state, outputs = None, []
+        for step in x:
+            output, state = core(step.unsqueeze(0), state, prepared=prepared)
+            outputs.append(output)
     assert_close("output", whole, torch.cat(outputs), torch.float32)
+    for expected, part in zip(final, state, strict=True):
+        assert_close("state", expected, part, torch.float32)
 
 
 def test_bridge_joins_the_directions_of_each_layer():

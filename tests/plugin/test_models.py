@@ -12,6 +12,7 @@ from fairseq_plugins.models.lstm_seq2seq import LSTMSeq2SeqModel
 from fairseq_plugins.models.multilingual import MultilingualRIMSeq2SeqModel
 from fairseq_plugins.models.recurrent_seq2seq import RecurrentSeq2SeqConfig
 from fairseq_plugins.models.rims_seq2seq import RIMSeq2SeqConfig, RIMSeq2SeqModel
+from rims_nlp import RIM
 from rims_nlp.testing import assert_close
 from scripts import model_sizes
 
@@ -56,6 +57,7 @@ every_model = pytest.mark.parametrize(
 
 
 @every_model
+@torch.no_grad()
 def test_incremental_decoding_equals_the_whole(family, options):
     model = make_model(family, **options)
     encoded = model.encoder(SOURCE, LENGTHS)
@@ -69,6 +71,7 @@ def test_incremental_decoding_equals_the_whole(family, options):
 
 
 @every_model
+@torch.no_grad()
 def test_reordered_search_goes_on_from_the_right_hypotheses(family, options):
     model = make_model(family, **options)
     encoded = model.encoder(SOURCE, LENGTHS)
@@ -82,6 +85,45 @@ def test_reordered_search_goes_on_from_the_right_hypotheses(family, options):
     got, _ = model.decoder(prefix, reordered, incremental_state=state)
     expected, _ = model.decoder(prefix, model.encoder(SOURCE[order], LENGTHS[order]))
     assert_close("scores", expected[:, -1:], got, torch.float64)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.no_grad()
+def test_hypotheses_of_a_sentence_share_its_encoding(family):
+    """As fairseq's search reorders: copies for the beam, exchanges within a sentence, sentences that are finished."""
+    model = make_model(family)
+    encoded = model.encoder(SOURCE, LENGTHS)
+    beam = encoded.reorder(torch.tensor([0, 0, 1, 1, 2, 2]))
+    assert beam.output is encoded.output and beam.copies == 2
+    assert beam.reorder(torch.tensor([1, 0, 2, 2, 5, 4])).output is encoded.output
+    rest = beam.reorder(torch.tensor([1, 1, 5, 4]))
+    assert rest.output.shape[1] == 2 and rest.copies == 2
+    mixed = beam.reorder(torch.tensor([1, 2, 5, 4]))  # no search does this
+    assert mixed.output.shape[1] == 4 and mixed.copies == 1
+    prefix = torch.tensor([[2, 4, 5], [2, 6, 6], [2, 7, 8], [2, 9, 4]])
+    for got, sentences in ((rest, [0, 0, 2, 2]), (mixed, [0, 1, 2, 2])):
+        scores, extra = model.decoder(prefix, got)
+        expected, expected_extra = model.decoder(prefix, model.encoder(SOURCE[sentences], LENGTHS[sentences]))
+        assert_close("scores", expected, scores, torch.float64)
+        assert_close("attention", expected_extra["attn"][0], extra["attn"][0], torch.float64)
+
+
+@torch.no_grad()
+def test_a_search_prepares_the_weights_once_and_the_next_search_anew(monkeypatch):
+    model = make_model("rims")
+    calls, prepare = [], RIM.prepare
+    monkeypatch.setattr(RIM, "prepare", lambda rim: calls.append(rim) or prepare(rim))
+    encoded = model.encoder(SOURCE, LENGTHS)
+    scores = []
+    for _ in range(2):
+        state: dict = {}
+        for length in range(1, 4):
+            found, _ = model.decoder(TARGET[:, :length], encoded, incremental_state=state)
+        scores.append(found)
+        for parameter in model.parameters():
+            parameter.data.mul_(1.1)  # as optimisers change weights, unseen by version counters
+    assert calls == [model.decoder.core.rim] * 2
+    assert not torch.allclose(*scores)
 
 
 @every_model

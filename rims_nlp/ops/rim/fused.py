@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rims_nlp.modules.options import RIMOptions
 from rims_nlp.ops.rim.factors import Joined, fold_is_cheaper, join, keys, values
@@ -114,8 +113,9 @@ class Recurrence(torch.autograd.Function):
         return outputs.h, outputs.h[-1].clone(), final_c, *activity
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad_output, grad_h, grad_c, *unused):  # type: ignore[override]
+        if torch.is_grad_enabled():
+            raise RuntimeError("this RIM backend has no second derivatives (create_graph=True): use backend='hoisted'")
         saved, count = ctx.saved_tensors, len(Operands._fields)
         split = len(saved) - ctx.kept
         kernel, problem = ctx.run

@@ -1,0 +1,95 @@
+"""Which backend runs, and what is said where one cannot."""
+
+import logging
+
+import pytest
+import torch
+
+from rims_nlp import RIM, RIMCell
+from rims_nlp.ops import build
+from rims_nlp.ops import rim as op
+from rims_nlp.ops.rim import cpu
+
+
+@pytest.fixture(autouse=True)
+def afresh(monkeypatch):
+    """Every choice is said anew, nothing is overridden."""
+    monkeypatch.delenv(op.ENVIRONMENT, raising=False)
+    op._say.cache_clear()
+    cpu.build_failure.cache_clear()
+    yield
+    cpu.build_failure.cache_clear()
+
+
+def chosen(caplog, rim, *arguments, **options):
+    caplog.clear()
+    with caplog.at_level(logging.DEBUG, "rims_nlp"):
+        result = rim(*arguments, **options)
+    return result, [record.message for record in caplog.records if "RIM backend" in record.message]
+
+
+def test_auto_takes_the_fastest_and_says_so_once(caplog):
+    rim, x = RIM(4, 12), torch.randn(2, 3, 4)
+    _, said = chosen(caplog, rim, x)
+    assert len(said) == 1 and said[0].startswith("RIM backend: cpu (not triton: ")
+    assert chosen(caplog, rim, x)[1] == []
+
+
+def test_without_a_compiler_auto_takes_the_next(monkeypatch, caplog):
+    def missing():
+        raise build.BuildError("no C++ compiler was found")
+
+    monkeypatch.setattr(cpu, "library", missing)
+    _, said = chosen(caplog, RIM(4, 12), torch.randn(2, 3, 4))
+    assert said[0].startswith("RIM backend: hoisted") and "cpu: no C++ compiler was found" in said[0]
+    with pytest.raises(ValueError, match="RIM backend 'cpu' cannot run this: no C\\+\\+ compiler was found"):
+        RIM(4, 12, backend="cpu")(torch.randn(2, 3, 4))
+
+
+def test_gradient_through_the_activity(caplog):
+    """The compiled rung has none: auto takes one that has, a named one refuses."""
+    (_, _, activity), said = chosen(caplog, RIM(4, 12), torch.randn(2, 3, 4), return_activity=True)
+    assert said[0].startswith("RIM backend: hoisted") and activity.input_attention[0].requires_grad
+    rim = RIM(4, 12, backend="cpu")
+    with pytest.raises(
+        ValueError, match="no gradient through the activity; use torch.no_grad\\(\\), or backend='auto'"
+    ):
+        rim(torch.randn(2, 3, 4), return_activity=True)
+    with torch.no_grad():
+        *_, activity = rim(torch.randn(2, 3, 4), return_activity=True)
+    assert activity.input_attention[0].shape == (2, 3, 4, 6, 2)
+
+
+def test_environment_overrides_auto_only(monkeypatch, caplog):
+    monkeypatch.setenv(op.ENVIRONMENT, "naive")
+    rim, x = RIM(4, 12), torch.randn(2, 3, 4)
+    calls = []
+    for name in ("naive", "hoisted"):
+        monkeypatch.setitem(
+            op.BACKENDS, name, lambda *a, _run=op.BACKENDS[name], _name=name, **k: calls.append(_name) or _run(*a, **k)
+        )
+    rim(x)
+    RIM(4, 12, backend="hoisted")(x)
+    RIMCell(4, 12)(x[0])
+    assert calls == ["naive", "hoisted", "naive"]
+
+
+@pytest.mark.parametrize("make", [RIM, RIMCell])
+def test_unknown_name(make):
+    with pytest.raises(
+        ValueError, match="unknown RIM backend 'fast'; expected auto or one of naive, hoisted, cpu, triton"
+    ):
+        make(4, 12, backend="fast")
+
+
+def test_unknown_name_in_the_environment(monkeypatch):
+    monkeypatch.setenv(op.ENVIRONMENT, "fast")
+    with pytest.raises(ValueError, match="unknown RIM backend 'fast'"):
+        RIM(4, 12)(torch.randn(2, 3, 4))
+
+
+def test_triton_is_refused_on_the_cpu():
+    with pytest.raises(
+        ValueError, match="RIM backend 'triton' cannot run this: (Triton is not installed|it runs on a GPU)"
+    ):
+        RIM(4, 12, backend="triton")(torch.randn(2, 3, 4))

@@ -1,0 +1,195 @@
+"""The compiled rung beyond equality with naive: chunks, scratch, threads, gradients asked for in unusual ways."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rims_nlp import RIM
+from rims_nlp.ops.rim import BACKENDS, cpu, fused, hoisted
+from rims_nlp.testing import assert_close
+
+OPTIONS = {"num_units": 5, "num_active": 3, "num_input_heads": 2, "comm_key_size": 6, "comm_value_size": 4}
+
+
+def pair(backend="cpu", size=35, dtype=torch.float64, **options):
+    """The same layer on the naive rung and on another."""
+    for name in ("naive", backend):
+        torch.manual_seed(0)
+        yield RIM(7, size, backend=name, init="fan_in", dtype=dtype, **(OPTIONS | options))
+
+
+def results(rim, x, lengths=None, retain_graph=False):
+    """Output, final states and all gradients for fixed upstream gradients; the same dropout masks at every call."""
+    torch.manual_seed(3)
+    x = x.clone().requires_grad_()
+    output, final = rim(x, lengths=lengths)
+    finals = final if isinstance(final, tuple) else (final,)
+    torch.manual_seed(4)
+    loss = sum((part * torch.randn_like(part)).sum() for part in (output, *finals))
+    names, parameters = zip(*rim.named_parameters(), strict=True)
+    grads = torch.autograd.grad(loss, (x, *parameters), retain_graph=retain_graph)
+    return {"output": output, **dict(enumerate(finals)), **dict(zip(("x", *names), grads, strict=True))}
+
+
+def assert_same(expected, found, dtype=torch.float64):
+    for name, reference in expected.items():
+        assert_close(str(name), reference, found[name], dtype)
+
+
+@pytest.mark.parametrize("keep_bytes", [0, 2**28])
+@pytest.mark.parametrize("options", [{}, {"cell": "gru"}, {"block_inactive_grad": False}], ids=str)
+def test_chunks_change_nothing(monkeypatch, options, keep_bytes):
+    monkeypatch.setattr(cpu.CPUKernel, "chunk_bytes", 1)  # one step a chunk
+    monkeypatch.setattr(fused, "KEEP_BYTES", keep_bytes)
+    x, lengths = torch.randn(7, 3, 2, 7, dtype=torch.float64), torch.tensor([7, 4, 1])
+    naive, fast = (results(rim.train(), x, lengths) for rim in pair(**options))
+    assert_same(naive, fast)
+
+
+def test_what_is_kept_is_bounded(monkeypatch):
+    """Above the bound the input's share of the gates is not among the saved tensors."""
+    _, rim = pair(dtype=torch.float32)
+    share = 9 * 4 * 2 * rim.cells[0].weight_hh.numel() // rim.unit_size  # T * B * heads * K*G*D
+
+    def largest_saved():
+        sizes = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: sizes.append(t.numel()) or t, lambda t: t):
+            rim(torch.randn(9, 4, 7))
+        return max(sizes)
+
+    assert largest_saved() == share
+    monkeypatch.setattr(fused, "KEEP_BYTES", 4 * share - 1)
+    assert largest_saved() < share
+
+
+@pytest.mark.parametrize("return_activity", [False, True])
+def test_hoisted_chunks_change_nothing(monkeypatch, return_activity):
+    monkeypatch.setattr(hoisted, "CHUNK_BYTES", 1)
+    x, lengths = torch.randn(7, 3, 7, dtype=torch.float64), torch.tensor([7, 4, 1])
+    naive, fast = list(pair("hoisted", comm_every=2))
+    assert_same(results(naive.train(), x, lengths), results(fast.train(), x, lengths))
+    expected, found = (rim.eval()(x, lengths=lengths, return_activity=True)[2] for rim in (naive, fast))
+    for field in ("active_mask", "input_attention", "comm_attention"):
+        assert_close(field, getattr(expected, field)[0], getattr(found, field)[0], torch.float64)
+
+
+def test_scratch_is_written_before_it_is_read(monkeypatch):
+    scratch = cpu.CPUKernel.scratch
+    monkeypatch.setattr(cpu.CPUKernel, "scratch", lambda *arguments: scratch(*arguments).fill_(torch.nan))
+    x = torch.randn(6, 4, 7, dtype=torch.float64)
+    for options in ({}, {"comm_every": 2, "block_inactive_grad": False}, {"communication": False, "cell": "gru"}):
+        naive, fast = (results(rim.train(), x, torch.tensor([6, 2, 0, 5])) for rim in pair(**options))
+        assert_same(naive, fast)
+
+
+def test_runs_between_forward_and_backward(monkeypatch):
+    """Scratch is shared between calls; nothing that a backward pass needs may lie in it."""
+    monkeypatch.setattr(fused, "KEEP_BYTES", 0)
+    naive, fast = (rim.eval() for rim in pair())
+    x, other = torch.randn(5, 3, 7, dtype=torch.float64), torch.randn(8, 6, 7, dtype=torch.float64)
+    output, _ = fast(x.requires_grad_())
+    fast(other)[0].sum().backward()
+    grad = torch.autograd.grad(output.sum(), x)[0]
+    assert_close("x", torch.autograd.grad(naive(x)[0].sum(), x)[0], grad, torch.float64)
+
+
+def test_backward_twice_gives_the_same():
+    _, rim = pair()
+    x = torch.randn(5, 3, 7, dtype=torch.float64, requires_grad=True)
+    loss = rim.eval()(x)[0].square().sum()
+    first, second = (torch.autograd.grad(loss, x, retain_graph=True)[0] for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_only_the_state_has_a_gradient():
+    naive, fast = (rim.eval().requires_grad_(False) for rim in pair())
+    x = torch.randn(4, 2, 7, dtype=torch.float64)
+    grads = []
+    for rim in (naive, fast):
+        state = [torch.full((1, 2, 35), 0.1, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+        _, (_, c) = rim(x, tuple(state))
+        grads.append(torch.autograd.grad(c.sum(), state))
+    for expected, found in zip(*grads, strict=True):
+        assert_close("state", expected, found, torch.float64)
+
+
+def test_second_derivatives_are_refused():
+    _, rim = pair()
+    x = torch.randn(3, 2, 7, dtype=torch.float64, requires_grad=True)
+    with pytest.raises(RuntimeError, match="no second derivatives \\(create_graph=True\\): use backend='hoisted'"):
+        torch.autograd.grad(rim.eval()(x)[0].sum(), x, create_graph=True)
+
+
+def test_output_changed_in_place_is_noticed():
+    _, rim = pair()
+    output, _ = rim(torch.randn(3, 2, 7, dtype=torch.float64))
+    output.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.sum().backward()
+
+
+def test_threads_change_nothing():
+    _, rim = pair(dtype=torch.float32)
+    x = torch.randn(6, 9, 7)
+    one = results(rim.eval(), x)
+    torch.set_num_threads(2)
+    try:
+        two = results(rim, x)
+    finally:
+        torch.set_num_threads(1)
+    assert_same(one, two, torch.float32)
+
+
+def test_nan_still_chooses_as_many_units():
+    naive, fast = pair()
+    x = torch.randn(2, 3, 7, dtype=torch.float64)
+    x[1, 0] = torch.nan
+    with torch.no_grad():
+        masks = [rim.eval()(x, return_activity=True)[2].active_mask[0] for rim in (naive, fast)]
+    assert torch.equal(*masks)
+    assert (masks[1].sum(-1) == 3).all()
+
+
+def test_large_values_do_not_overflow():
+    naive, fast = (rim.eval() for rim in pair(dtype=torch.float32, competition=False))
+    x = 1e4 * torch.randn(4, 3, 7)
+    with torch.no_grad():
+        assert_close("output", naive(x)[0], fast(x)[0], torch.float32)
+
+
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "triton"])
+@pytest.mark.parametrize("options", [{}, {"cell": "gru", "num_layers": 2, "bidirectional": True}], ids=str)
+def test_prepared_weights_change_nothing(backend, options):
+    rim = list(pair(backend, **options))[1].eval()
+    x = torch.randn(4, 3, 7, dtype=torch.float64)
+    with torch.no_grad():
+        prepared = rim.prepare()
+        assert_close("output", rim(x)[0], rim(x, prepared=prepared)[0], torch.float64)
+    x.requires_grad_()
+    assert torch.autograd.grad(rim(x, prepared=prepared)[0].sum(), rim.cells[0].weight_hh)[0].abs().sum() > 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_any_sizes(data):
+    def draw(*bounds):
+        return data.draw(st.integers(*bounds))
+
+    units = draw(1, 7)
+    options = {
+        "num_units": units,
+        "num_active": draw(1, units),
+        "num_input_heads": draw(1, 3),
+        "input_key_size": draw(1, 20),
+        "input_value_size": draw(1, 20),
+        "num_comm_heads": draw(1, 3),
+        "comm_key_size": draw(1, 20),
+        "comm_value_size": draw(1, 20),
+        "cell": data.draw(st.sampled_from(["lstm", "gru"])),
+        "variant": data.draw(st.sampled_from(["reference", "paper"])),
+    }
+    torch.manual_seed(1)
+    x = torch.randn(draw(1, 5), draw(1, 9), draw(1, 3), 7, dtype=torch.float64)
+    naive, fast = (results(rim.train(), x) for rim in pair(size=units * draw(1, 40), **options))
+    assert_same(naive, fast)
