@@ -74,6 +74,20 @@ def test_hoisted_chunks_change_nothing(monkeypatch, return_activity):
         assert_close(field, getattr(expected, field)[0], getattr(found, field)[0], torch.float64)
 
 
+def test_without_gradient_nothing_is_kept(monkeypatch):
+    """Of c only the last step, and no state that units show; needs_input_grad alone would not say so."""
+    made = []
+    empty = fused._Run.empty_outputs
+    monkeypatch.setattr(fused._Run, "empty_outputs", lambda run, keeps: made.append(empty(run, keeps)) or made[-1])
+    _, rim = pair()
+    x = torch.randn(4, 3, 7, dtype=torch.float64)
+    with torch.no_grad():
+        inference = rim.eval()(x)[0]
+    training = rim(x)[0]
+    assert [(outputs.c.shape[0], outputs.source is None) for outputs in made] == [(1, True), (4, False)]
+    assert torch.equal(inference, training)
+
+
 def test_scratch_is_written_before_it_is_read(monkeypatch):
     scratch = cpu.CPUKernel.scratch
     monkeypatch.setattr(cpu.CPUKernel, "scratch", lambda *arguments: scratch(*arguments).fill_(torch.nan))

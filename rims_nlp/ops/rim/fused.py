@@ -53,7 +53,7 @@ def sequence(
 ) -> tuple[Tensor, State, Activity]:
     """As :func:`rims_nlp.ops.rim.naive.sequence`, by a kernel; the activity has no gradient."""
     with torch.autocast(x.device.type, enabled=False):
-        dtype, stored = working_type(x, weights), state[0].dtype
+        dtype, stored, keeps = working_type(x, weights), state[0].dtype, needs_gradient(x, state, weights)
         x, state = x.to(dtype), tuple(part.to(dtype) for part in state)
         steps, batch, elements = x.shape[:3]
         if prepared is None:
@@ -80,7 +80,7 @@ def sequence(
             update=schedule.update,
             talks=talks,
         )
-        h, h_n, c_n, active, attention, comm_attention = Recurrence.apply(kernel, problem, *operands)
+        h, h_n, c_n, active, attention, comm_attention = Recurrence.apply(kernel, problem, keeps, *operands)
     final = (h_n, c_n) if len(state) == 2 else (h_n,)
     activity = Activity(active)
     if return_activity:
@@ -95,13 +95,12 @@ def with_null(attention: Tensor, options: RIMOptions) -> Tensor:
 
 
 class Recurrence(torch.autograd.Function):
-    """Chunks of steps through a kernel, and their gradient."""
+    """Chunks of steps through a kernel, and their gradient; ``keeps`` says whether a gradient can be asked for."""
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx, kernel: Kernel, problem: Problem, *operands: Tensor | None
+        ctx, kernel: Kernel, problem: Problem, keeps: bool, *operands: Tensor | None
     ) -> tuple[Tensor | None, ...]:
-        keeps = any(ctx.needs_input_grad)
         run = _Run(kernel, problem, Operands(*operands))  # type: ignore[arg-type]
         outputs, final_c, kept = run.forward(keeps)
         ctx.run, ctx.kept = (kernel, problem), len(kept)
@@ -122,7 +121,7 @@ class Recurrence(torch.autograd.Function):
         run = _Run(kernel, problem, Operands(*saved[:count]))
         with torch.autocast(run.operands.h.device.type, enabled=False):
             grads = run.backward(Outputs(*saved[count:split]), saved[split:], grad_output, grad_h, grad_c)
-        return None, None, *grads
+        return None, None, None, *grads
 
 
 class _Run:
