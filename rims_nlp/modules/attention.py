@@ -39,14 +39,20 @@ class SequenceAttention(nn.Module):
         Returns:
             attentional states ``(T, B * copies, output_size)`` and attention weights ``(B * copies, T, S)``, float32 at
             least.
+
+        Raises:
+            ValueError: if the queries are not as many for each sentence.
         """
         keys, (steps, rows) = source.transpose(0, 1), query.shape[:2]  # (B, S, source_size)
+        copies = rows // max(1, keys.shape[0])
+        if copies * keys.shape[0] != rows:
+            raise ValueError(f"query must have a multiple of source's {keys.shape[0]} sentences, got {rows}")
         projected = self.project_query(query).transpose(0, 1)  # (B * copies, T, source_size)
-        scores = torch.bmm(projected.reshape(keys.shape[0], -1, keys.shape[2]), keys.transpose(1, 2))
+        scores = torch.bmm(projected.reshape(keys.shape[0], copies * steps, keys.shape[2]), keys.transpose(1, 2))
         scores = scores if scores.dtype == torch.float64 else scores.float()
         if padding_mask is not None:
             scores = scores.masked_fill(padding_mask.t().unsqueeze(1), -math.inf)
         weights = torch.softmax(scores, dim=-1)
-        context = torch.bmm(weights.to(keys.dtype), keys).view(rows, steps, -1).transpose(0, 1)
-        weights = weights.view(rows, steps, -1)
+        context = torch.bmm(weights.to(keys.dtype), keys).view(rows, steps, keys.shape[2]).transpose(0, 1)
+        weights = weights.view(rows, steps, keys.shape[1])
         return torch.tanh(self.project_output(torch.cat([context, query], dim=-1))), weights

@@ -14,12 +14,14 @@ from torch.nn.utils.rnn import PackedSequence
 from rims_nlp.modules import padding
 from rims_nlp.modules.options import RIMOptions, check_at_least
 from rims_nlp.ops import rim as op
-from rims_nlp.ops.rim import fused
+from rims_nlp.ops.rim import fused, segments
 from rims_nlp.ops.rim.factors import Joined
 from rims_nlp.ops.rim.types import Activity, DropoutMasks, RIMWeights, Schedule, State
 
 Hidden = Tensor | tuple[Tensor, Tensor]
 LAYER_INPUTS = ("concat", "units")
+MASK_BYTES = 2**28
+"""Dropout masks of what a layer reads take at most so much memory, per direction."""
 
 
 class RIMActivity(NamedTuple):
@@ -61,6 +63,7 @@ class RIMCell(nn.Module):
     """
 
     weight_hh: nn.Parameter
+    weight_ih: nn.Parameter
 
     def __init__(
         self,
@@ -191,20 +194,30 @@ class RIMCell(nn.Module):
     ) -> tuple[Tensor, State, Activity]:
         """The cell over a sequence of elements ``(T, B, N, input_size)``; state ``(B, K, D)`` each.
 
-        ``prepared`` weights (see :meth:`prepare`) are used only where no gradient is wanted.
+        ``prepared`` weights (see :meth:`prepare`) are used only where no gradient is wanted. Where the masks of the
+        input dropout would take more than ``MASK_BYTES``, the sequence is cut in segments with masks of their own.
         """
         x = self.prepare_input(x)
-        return op.sequence(
-            backend,
-            x,
-            state,
-            self.weights(),
-            self.options,
-            masks=self.draw_masks(x.shape[0], x.shape[1]),
-            schedule=schedule,
-            return_activity=return_activity,
-            prepared=None if torch.is_grad_enabled() or self.training else prepared,
-        )
+        if torch.is_grad_enabled() or self.training:
+            prepared = None
+
+        def run_segment(first: int, last: int, state: State) -> tuple[Tensor, State, Activity]:
+            return op.sequence(
+                backend,
+                x[first:last],
+                state,
+                self.weights(),
+                self.options,
+                masks=self.draw_masks(last - first, x.shape[1]),
+                schedule=schedule.steps(first, last),
+                return_activity=return_activity,
+                prepared=prepared,
+            )
+
+        mask_bytes = 0
+        if self.training and self.options.input_dropout:
+            mask_bytes = x.shape[1] * self.weight_ih.shape[:2].numel() * self.weight_ih.element_size()
+        return segments.run_each(run_segment, segments.cut(x.shape[0], mask_bytes, MASK_BYTES), state)
 
     def forward(
         self,

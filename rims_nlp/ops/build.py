@@ -15,7 +15,7 @@ CACHE = "RIMS_NLP_CACHE"
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fopenmp", "-shared", "-fPIC")
 
 
-class BuildError(RuntimeError):
+class BuildError(Exception):
     """The library could not be built here; the message says why."""
 
 
@@ -24,6 +24,13 @@ def cache_folder() -> Path:
     if os.environ.get(CACHE):
         return Path(os.environ[CACHE])
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rims_nlp"
+
+
+def cache_name() -> str:
+    """The cache folder, for a message."""
+    return (
+        f"{os.environ[CACHE]} (from {CACHE})" if os.environ.get(CACHE) else f"the user's cache folder (or set {CACHE})"
+    )
 
 
 def compiler() -> list[str]:
@@ -52,8 +59,8 @@ def load(name: str, sources: list[Path]) -> ctypes.CDLL:
         if not target.exists():
             _compile([*command, str(sources[0])], target)
         return ctypes.CDLL(str(target))
-    except OSError as error:
-        raise BuildError(f"{name}: {error}") from error
+    except (OSError, RuntimeError, ValueError) as error:  # no compiler or home, an odd CXX, a folder that is read-only
+        raise BuildError(f"{name} in {cache_name()}: {error}") from error
 
 
 def _fingerprint(command: list[str], sources: list[Path]) -> str:
@@ -74,7 +81,7 @@ def _compile(command: list[str], target: Path) -> None:
 
 
 def _run(command: list[str]) -> str:
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if result.returncode:
         lines = result.stderr.strip().splitlines() or ["no message"]
         reason = next((line for line in lines if "error" in line), lines[-1])

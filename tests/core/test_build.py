@@ -55,14 +55,20 @@ def test_no_compiler(monkeypatch, source):
 
 def test_compiler_named_in_cxx_is_missing(monkeypatch, source):
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(build.BuildError, match="answer: .*no-such-compiler"):
+    with pytest.raises(build.BuildError, match="answer in .*no-such-compiler"):
         build.load("answer", [source])
 
 
 def test_cache_that_is_a_file(monkeypatch, source, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv(build.CACHE, str(tmp_path / "file"))
-    with pytest.raises(build.BuildError, match="answer: .*file"):
+    with pytest.raises(build.BuildError, match="answer in .*file \\(from RIMS_NLP_CACHE\\)"):
+        build.load("answer", [source])
+
+
+def test_odd_compiler_in_cxx(monkeypatch, source):
+    monkeypatch.setenv("CXX", "g++ 'unclosed")
+    with pytest.raises(build.BuildError, match="No closing quotation"):
         build.load("answer", [source])
 
 
@@ -73,7 +79,7 @@ def test_damaged_library(source):
     command = [*build.compiler(), *build.FLAGS]
     damaged = built.with_name(f"answer-{build._fingerprint(command, [source])}.so")
     damaged.write_bytes(b"not a library")
-    with pytest.raises(build.BuildError, match="answer: "):
+    with pytest.raises(build.BuildError, match="answer in "):
         build.load("answer", [source])
 
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rims_nlp import RIM
+from rims_nlp import RIM, RIMCell, modules
 from rims_nlp.ops.rim import BACKENDS, cpu, fused, hoisted
 from rims_nlp.testing import assert_close
 
@@ -26,7 +26,7 @@ def results(rim, x, lengths=None, retain_graph=False):
     output, final = rim(x, lengths=lengths)
     finals = final if isinstance(final, tuple) else (final,)
     torch.manual_seed(4)
-    loss = sum((part * torch.randn_like(part)).sum() for part in (output, *finals))
+    loss = sum((part * torch.randn(part.shape).to(part)).sum() for part in (output, *finals))
     names, parameters = zip(*rim.named_parameters(), strict=True)
     grads = torch.autograd.grad(loss, (x, *parameters), retain_graph=retain_graph)
     return {"output": output, **dict(enumerate(finals)), **dict(zip(("x", *names), grads, strict=True))}
@@ -86,6 +86,24 @@ def test_without_gradient_nothing_is_kept(monkeypatch):
     training = rim(x)[0]
     assert [(outputs.c.shape[0], outputs.source is None) for outputs in made] == [(1, True), (4, False)]
     assert torch.equal(inference, training)
+
+
+@pytest.mark.parametrize("backend", ["naive", "hoisted", "cpu"])
+def test_dropout_masks_are_bounded(monkeypatch, backend):
+    """Segments draw masks of their own, and the same ones again in the backward pass."""
+    monkeypatch.setattr(modules.rim, "MASK_BYTES", 1)
+    rim = RIM(3, 6, num_units=3, num_active=2, num_input_heads=1, init="fan_in", backend=backend, dtype=torch.float64,
+              input_dropout=0.5, comm_dropout=0.5, input_value_size=4, block_inactive_grad=False).train()  # fmt: skip
+    shapes = []
+    draw = RIMCell.draw_masks
+    monkeypatch.setattr(RIMCell, "draw_masks", lambda cell, *shape: shapes.append(shape) or draw(cell, *shape))
+
+    def run(x):
+        torch.manual_seed(0)
+        return rim(x, lengths=torch.tensor([4, 2]))[0]
+
+    assert torch.autograd.gradcheck(run, torch.randn(4, 2, 3, dtype=torch.float64, requires_grad=True))
+    assert set(shapes) == {(1, 2)}
 
 
 def test_scratch_is_written_before_it_is_read(monkeypatch):
@@ -163,6 +181,63 @@ def test_nan_still_chooses_as_many_units():
         masks = [rim.eval()(x, return_activity=True)[2].active_mask[0] for rim in (naive, fast)]
     assert torch.equal(*masks)
     assert (masks[1].sum(-1) == 3).all()
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_saturated_scores_tie_alike(heads):
+    """Beyond the precision of tanh units tie, and the lowest indices win, on every rung."""
+    naive, fast = (rim.eval() for rim in pair(dtype=torch.float32, num_input_heads=heads))
+    x = 300 * torch.randn(5, 40, 7)
+    with torch.no_grad():
+        masks = [rim(x, return_activity=True)[2].active_mask[0] for rim in (naive, fast)]
+    assert (masks[0] == masks[1]).all(-1).float().mean() > 0.97  # a score may lie on the edge
+
+
+def test_input_that_is_not_contiguous():
+    wide = torch.randn(4, 12, 3, dtype=torch.float64)
+    for x in (wide[..., :2], wide.transpose(0, 1)[..., :2], wide[:, :1, :2].expand(4, 12, 2)):
+        naive, fast = (
+            RIM(2, 35, backend=name, dtype=torch.float64, init="fan_in", **OPTIONS).eval() for name in ("naive", "cpu")
+        )
+        fast.load_state_dict(naive.state_dict())
+        found = []
+        for rim in (naive, fast):
+            output, _ = rim(x)
+            found.append(torch.autograd.grad(output.square().sum(), list(rim.parameters())))
+        for expected, got in zip(*found, strict=True):
+            assert_close("gradient", expected, got, torch.float64)
+
+
+def test_inference_mode_before_training():
+    _, rim = pair(size=45)
+    x = torch.randn(30, 9, 7, dtype=torch.float64)
+    with torch.inference_mode():
+        rim.eval()(x)
+    rim(x)[0].sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in rim.parameters())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("backend", ["hoisted", "cpu"])
+def test_half_precision_module_in_training(backend, dtype):
+    """Values and gradients near naive's in float32, with the same dropout masks."""
+    options = {"competition": False, "input_dropout": 0.5, "comm_dropout": 0.5}
+    naive, half = pair(backend, dtype=torch.float32, **options)
+    x, draw, masks = torch.randn(5, 4, 7), RIMCell.draw_masks, []
+    expected = results(naive.train(), x)
+    half.to(dtype).train()
+    cell = half.cells[0]
+
+    def same_masks(steps, batch):  # half precision would draw others
+        cell.float()
+        masks.append(draw(cell, steps, batch))
+        cell.to(dtype)
+        return type(masks[0])(*(mask.to(dtype) for mask in masks[0]))
+
+    cell.draw_masks = same_masks
+    found = results(half, x.to(dtype))
+    assert found["output"].dtype == dtype
+    assert_same(expected, {name: value.float() for name, value in found.items()}, torch.bfloat16)
 
 
 def test_large_values_do_not_overflow():

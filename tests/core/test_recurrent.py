@@ -82,3 +82,11 @@ def test_attention_against_a_loop():
             assert_close("weights", expected, weights[b, t, :length], torch.float64)
             assert (weights[b, t, length:] == 0).all()
             assert_close("state", state, output[t, b], torch.float64)
+
+
+def test_attention_wants_as_many_queries_for_each_sentence():
+    attention = SequenceAttention(4, 5, 6)
+    with pytest.raises(ValueError, match="a multiple of source's 3 sentences, got 4"):
+        attention(torch.randn(3, 4, 4), torch.randn(7, 3, 5))
+    output, weights = attention(torch.randn(2, 0, 4), torch.randn(7, 0, 5))
+    assert output.shape == (2, 0, 6) and weights.shape == (0, 2, 7)

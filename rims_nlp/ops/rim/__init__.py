@@ -29,10 +29,10 @@ REFUSALS: dict[str, Callable[[Tensor, State, RIMWeights, bool], str | None]] = {
 """What a backend cannot do, if anything: the reason, from input, state, weights and whether the activity is wanted."""
 
 
-def check_name(backend: str) -> None:
-    """ValueError unless ``backend`` is registered, or "auto"."""
+def check_name(backend: str, origin: str = "") -> None:
+    """ValueError unless ``backend`` is registered, or "auto"; ``origin`` says where the name comes from."""
     if backend != "auto" and backend not in BACKENDS:
-        raise ValueError(f"unknown RIM backend {backend!r}; expected auto or one of {', '.join(BACKENDS)}")
+        raise ValueError(f"unknown RIM backend {backend!r}{origin}; expected auto or one of {', '.join(BACKENDS)}")
 
 
 def choose(backend: str, x: Tensor, state: State, weights: RIMWeights, return_activity: bool) -> str:
@@ -42,17 +42,18 @@ def choose(backend: str, x: Tensor, state: State, weights: RIMWeights, return_ac
         ValueError: for a name that is not registered, or a named backend that cannot run this.
     """
     name = os.environ.get(ENVIRONMENT, "auto") if backend == "auto" else backend
-    check_name(name)
+    check_name(name, _origin(backend))
     if name != "auto":
         reason = _refusal(name, x, state, weights, return_activity)
         if reason is not None:
-            raise ValueError(f"RIM backend {name!r} cannot run this: {reason}")
+            raise ValueError(f"RIM backend {name!r}{_origin(backend)} cannot run this: {reason}")
         return name
     reasons: list[str] = []
     for candidate in reversed(BACKENDS):
         reason = _refusal(candidate, x, state, weights, return_activity)
         if reason is None:
-            _say(candidate, tuple(reasons))
+            if logger.isEnabledFor(logging.DEBUG):
+                _say(candidate, tuple(reasons))
             return candidate
         reasons.append(f"{candidate}: {reason}")
     raise AssertionError("the naive backend refuses nothing")
@@ -60,6 +61,11 @@ def choose(backend: str, x: Tensor, state: State, weights: RIMWeights, return_ac
 
 def _refusal(name: str, x: Tensor, state: State, weights: RIMWeights, return_activity: bool) -> str | None:
     return REFUSALS[name](x, state, weights, return_activity) if name in REFUSALS else None
+
+
+def _origin(backend: str) -> str:
+    """Where the name comes from, for a message."""
+    return f" (from {ENVIRONMENT})" if backend == "auto" else ""
 
 
 @cache

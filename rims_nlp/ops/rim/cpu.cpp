@@ -205,7 +205,7 @@ struct Block {
             for (long i = 0; i < n; ++i) total += weight[i] = std::exp(weight[i] - largest);
             for (long i = 0; i < n; ++i) weight[i] /= total;
         }
-        return s.heads == 1 ? level : std::tanh(level / 2);
+        return std::tanh(level / 2);
     }
 
     // How many of `values` come before entry k in a stable descending order (NaN first, as in torch.sort).

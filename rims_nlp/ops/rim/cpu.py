@@ -56,7 +56,7 @@ def refuses(x: Tensor, state: State, weights: RIMWeights, return_activity: bool)
     if x.device.type != "cpu":
         return f"it runs on the CPU, the input is on {x.device}"
     if return_activity and fused.needs_gradient(x, state, weights):
-        return "it gives no gradient through the activity; use torch.no_grad(), or backend='auto'"
+        return "it gives no gradient through the activity; use torch.no_grad(), or another backend"
     return build_failure()
 
 
@@ -86,7 +86,8 @@ class CPUKernel:
     def scratch(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
         pool, size, key = self._local.__dict__, math.prod(shape), f"{name} {like.dtype}"
         if key not in pool or pool[key].numel() < size:
-            pool[key] = like.new_empty(size)
+            with torch.inference_mode(False):  # what is made in that mode could not be used in training
+                pool[key] = like.new_empty(size)
         return pool[key][:size].view(shape)
 
     def forward(self, problem: Problem, inputs: Inputs, outputs: Outputs) -> None:

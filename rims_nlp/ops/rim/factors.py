@@ -81,7 +81,7 @@ def _join_communication(weights: RIMWeights, options: RIMOptions) -> tuple[Tenso
 def values(x: Tensor, joined: Joined, options: RIMOptions) -> Tensor:
     """What ``value_weight`` is multiplied with, ``(Hi or 1, T*B*N, R)``: projected values, or, folded, the input."""
     if joined.input_value is None:
-        return x.flatten(0, 2).unsqueeze(0)
+        return x.contiguous().flatten(0, 2).unsqueeze(0)
     return project_input(x, joined.input_value, options.num_input_heads).flatten(0, 2).transpose(0, 1).contiguous()
 
 

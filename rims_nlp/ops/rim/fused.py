@@ -14,6 +14,7 @@ from torch import Tensor
 from rims_nlp.modules.options import RIMOptions
 from rims_nlp.ops.rim.factors import Joined, fold_is_cheaper, join, keys, values
 from rims_nlp.ops.rim.kernel import Gradients, Inputs, Kernel, Operands, Outputs, Problem
+from rims_nlp.ops.rim.segments import cut
 from rims_nlp.ops.rim.types import Activity, DropoutMasks, RIMWeights, Schedule, State
 
 KEEP_BYTES = 2**28
@@ -55,6 +56,7 @@ def sequence(
     with torch.autocast(x.device.type, enabled=False):
         dtype, stored, keeps = working_type(x, weights), state[0].dtype, needs_gradient(x, state, weights)
         x, state = x.to(dtype), tuple(part.to(dtype) for part in state)
+        masks = DropoutMasks(*(None if mask is None else mask.to(dtype) for mask in masks))
         steps, batch, elements = x.shape[:3]
         if prepared is None:
             weights = RIMWeights(*(None if weight is None else weight.to(dtype) for weight in weights))  # type: ignore[arg-type]
@@ -131,9 +133,7 @@ class _Run:
         self.kernel, self.problem, self.operands = kernel, problem, operands
         heads, units, _, width = operands.value_weight.shape
         step_bytes = heads * units * problem.batch * problem.elements * width * operands.h.element_size()
-        count = max(1, -(-problem.steps * step_bytes // max(kernel.chunk_bytes, step_bytes)))
-        bounds = [problem.steps * i // count for i in range(count + 1)]
-        self.chunks = list(zip(bounds[:-1], bounds[1:], strict=True))
+        self.chunks = cut(problem.steps, step_bytes, kernel.chunk_bytes)
         self.keeps_gates = problem.steps * step_bytes <= KEEP_BYTES
 
     def forward(self, keeps: bool) -> tuple[Outputs, Tensor | None, list[Tensor]]:

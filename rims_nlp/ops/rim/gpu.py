@@ -32,7 +32,7 @@ def refuses(x: Tensor, state: State, weights: RIMWeights, return_activity: bool)
     if torch.version.hip is None and torch.cuda.get_device_capability(x.device) < (8, 0):
         return f"it needs compute capability 8.0, {torch.cuda.get_device_name(x.device)} has less"
     if return_activity and fused.needs_gradient(x, state, weights):
-        return "it gives no gradient through the activity; use torch.no_grad(), or backend='auto'"
+        return "it gives no gradient through the activity; use torch.no_grad(), or another backend"
     return None
 
 

@@ -9,13 +9,12 @@ every tensor has the units first, ``(K, B, ...)``, so that each product over uni
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from rims_nlp.modules.options import RIMOptions
+from rims_nlp.ops.rim import segments
 from rims_nlp.ops.rim.naive import (
     CELLS,
     attend_to_units,
@@ -139,7 +138,7 @@ class CommWeights:
         return torch.sigmoid(gate) * torch.tanh(update if mask is None else update * mask), attention
 
 
-def _chunk(
+def _segment(
     x: Tensor,
     state: State,
     weights: RIMWeights,
@@ -207,31 +206,20 @@ def sequence(
     return_activity: bool,
     prepared: object = None,
 ) -> tuple[Tensor, State, Activity]:
-    """As :func:`rims_nlp.ops.rim.naive.sequence`, with the input side hoisted.
+    """As :func:`rims_nlp.ops.rim.naive.sequence`, with the input side hoisted; a long input in segments."""
 
-    A long input is cut into chunks of steps, each computed again in the backward pass, so that memory stays bounded.
-    """
-    steps, batch, elements = x.shape[:3]
-    per_step = batch * elements * options.num_input_heads * weights.weight_hh.numel() // weights.weight_hh.shape[1]
-    count = max(1, min(steps, -(-steps * per_step * x.element_size() // CHUNK_BYTES)))
-    bounds = [steps * i // count for i in range(count + 1)]
-    outputs, activities = [], []
-    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
-        part = partial(
-            _chunk,
-            weights=weights,
-            options=options,
-            masks=DropoutMasks(*(None if mask is None else mask[first:last] for mask in masks)),
-            schedule=Schedule(*(None if part is None else part[first:last] for part in schedule)),  # type: ignore[arg-type]
+    def run(first: int, last: int, state: State) -> tuple[Tensor, State, Activity]:
+        return _segment(
+            x[first:last],
+            state,
+            weights,
+            options,
+            masks=masks.steps(first, last),
+            schedule=schedule.steps(first, last),
             return_activity=return_activity,
         )
-        if count > 1 and torch.is_grad_enabled():
-            part = partial(checkpoint, part, use_reentrant=False, preserve_rng_state=False)
-        output, state, activity = part(x[first:last], state)
-        outputs.append(output)
-        activities.append(activity)
-    if count == 1:
-        return output, state, activity
-    fields = zip(*activities, strict=True)
-    joined = Activity(*(None if field[0] is None else torch.cat(field) for field in fields))  # type: ignore[arg-type]
-    return torch.cat(outputs), state, joined
+
+    steps, batch, elements = x.shape[:3]
+    gates = weights.weight_hh.numel() // weights.weight_hh.shape[1]
+    step_bytes = batch * elements * options.num_input_heads * gates * x.element_size()
+    return segments.run_each(run, segments.cut(steps, step_bytes, CHUNK_BYTES), state)

@@ -40,12 +40,20 @@ class DropoutMasks(NamedTuple):
     read: Tensor | None = None  # (T, B, K, Hi*dv), on what the units read
     comm: Tensor | None = None  # (T, B, K, D), on the projected communication
 
+    def steps(self, first: int, last: int) -> DropoutMasks:
+        """Those of some steps."""
+        return DropoutMasks(*(None if mask is None else mask[first:last] for mask in self))
+
 
 class Schedule(NamedTuple):
     """Which steps update and which communicate."""
 
     update: Tensor | None = None  # (T, B) bool: False freezes the state (padding, update_every); None: always
     communicate: tuple[bool, ...] | None = None  # one flag a step; None: always
+
+    def steps(self, first: int, last: int) -> Schedule:
+        """That of some steps."""
+        return Schedule(*(None if part is None else part[first:last] for part in self))  # type: ignore[arg-type]
 
 
 class Activity(NamedTuple):
