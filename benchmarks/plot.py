@@ -86,6 +86,7 @@ def draw_growth(results: dict[str, list[Row]], what: str = "forward_backward") -
         axes.set(yscale="log", ylabel=label)
         axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        axes.yaxis.set_minor_formatter(ticker.NullFormatter())
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper right", ncols=len(labels), frameon=False)
     return finish(figure, f"{PANELS[what][0]}: median and quartiles", next(iter(found.values())))

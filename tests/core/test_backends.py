@@ -78,28 +78,30 @@ def test_float32(backend):
         assert_close(name, reference, fast[name], torch.float32)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_bfloat16_autocast_stays_near_float32(backend):
+def test_autocast_stays_near_float32(backend, dtype):
     _, rim = pair(backend, {"competition": False}, dtype=torch.float32)  # a choice of units may differ, values may not
     x = torch.randn(9, 4, 7)
     expected, (expected_h, _) = rim.eval()(x)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=dtype):
         output, (h, _) = rim(x)
     assert output.dtype == torch.float32
-    assert_close("output", expected, output, torch.bfloat16)
-    assert_close("h", expected_h, h, torch.bfloat16)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    assert_close("output", expected, output, dtype)
+    assert_close("h", expected_h, h, dtype)
+    with torch.autocast("cpu", dtype=dtype):
         rim(x)[0].sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in rim.parameters())
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("backend", FASTER)
-def test_bfloat16_autocast_equals_naive(backend):
+def test_autocast_equals_naive(backend, dtype):
     x = torch.randn(9, 4, 7)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=dtype):
         naive, fast = (run(rim.eval(), x, None) for rim in pair(backend, {"competition": False}, dtype=torch.float32))
     for name, reference in naive.items():
-        assert_close(name, reference, fast[name], torch.bfloat16)
+        assert_close(name, reference, fast[name], dtype)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
