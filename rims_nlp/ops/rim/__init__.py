@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from functools import cache, partial
 
+import torch
 from torch import Tensor
 
 from rims_nlp.modules.options import RIMOptions
@@ -35,6 +36,7 @@ def check_name(backend: str, origin: str = "") -> None:
         raise ValueError(f"unknown RIM backend {backend!r}{origin}; expected auto or one of {', '.join(BACKENDS)}")
 
 
+@torch.compiler.disable
 def choose(backend: str, x: Tensor, state: State, weights: RIMWeights, return_activity: bool) -> str:
     """The name of the backend to run: ``backend``, or for "auto" ``$RIMS_NLP_BACKEND``, or the fastest that can.
 

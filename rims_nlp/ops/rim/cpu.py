@@ -55,9 +55,7 @@ def refuses(x: Tensor, state: State, weights: RIMWeights, return_activity: bool)
     """Why this kernel cannot run here, or None."""
     if x.device.type != "cpu":
         return f"it runs on the CPU, the input is on {x.device}"
-    if return_activity and fused.needs_gradient(x, state, weights):
-        return "it gives no gradient through the activity; use torch.no_grad(), or another backend"
-    return build_failure()
+    return fused.refuses(x, state, weights, return_activity) or build_failure()
 
 
 @cache

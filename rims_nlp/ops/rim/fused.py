@@ -40,6 +40,16 @@ def prepare(weights: RIMWeights, options: RIMOptions) -> Joined:
     return join(weights, options, fold=fold_is_cheaper(FEW, weights, options, DropoutMasks()))
 
 
+def refuses(x: Tensor, state: State, weights: RIMWeights, return_activity: bool) -> str | None:
+    """Why no kernel can run this, whatever the device, or None."""
+    if torch._C._are_functorch_transforms_active():
+        return "it does not know torch.func's transforms; use backend='hoisted'"
+    if return_activity and needs_gradient(x, state, weights):
+        return "it gives no gradient through the activity; use torch.no_grad(), or backend='hoisted'"
+    return None
+
+
+@torch.compiler.disable  # the loop is compiled already
 def sequence(
     kernel: Kernel,
     x: Tensor,

@@ -25,15 +25,19 @@ def device_code() -> Any:
 
 def refuses(x: Tensor, state: State, weights: RIMWeights, return_activity: bool) -> str | None:
     """Why this kernel cannot run here, or None."""
-    if find_spec("triton") is None:
-        return "Triton is not installed"
     if x.device.type != "cuda":
         return f"it runs on a GPU, the input is on {x.device}"
+    if not is_installed():
+        return "Triton is not installed"
     if torch.version.hip is None and torch.cuda.get_device_capability(x.device) < (8, 0):
         return f"it needs compute capability 8.0, {torch.cuda.get_device_name(x.device)} has less"
-    if return_activity and fused.needs_gradient(x, state, weights):
-        return "it gives no gradient through the activity; use torch.no_grad(), or another backend"
-    return None
+    return fused.refuses(x, state, weights, return_activity)
+
+
+@cache
+def is_installed() -> bool:
+    """Whether Triton is there, without importing it."""
+    return find_spec("triton") is not None
 
 
 class TritonKernel:
