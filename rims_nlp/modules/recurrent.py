@@ -92,13 +92,17 @@ class LSTMCore(RecurrentCore):
     def forward(
         self, x: Tensor, state: State | None = None, lengths: Tensor | None = None, *, prepared: Any = None
     ) -> tuple[Tensor, State]:
-        if lengths is None and x.shape[0] == 1 and state is not None and not self.training and self.num_directions == 1:
+        if lengths is None and state is not None and self._can_step(x):
             return self._step(x[0], state)
         if lengths is None:
             return self.lstm(x, state)
         packed = pack_padded_sequence(x, lengths.cpu(), enforce_sorted=False)
         output, final = self.lstm(packed, state)
         return pad_packed_sequence(output, total_length=x.shape[0])[0], final
+
+    def _can_step(self, x: Tensor) -> bool:
+        autocast = torch.is_autocast_enabled(x.device.type)
+        return x.shape[0] == 1 and self.num_directions == 1 and not self.training and not autocast
 
     def _step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """One step of a search, by torch's cell: on a CPU ``nn.LSTM`` takes three times as long for a single step."""

@@ -21,7 +21,7 @@ from rims_nlp.ops.rim.types import Activity, DropoutMasks, RIMWeights, Schedule,
 Hidden = Tensor | tuple[Tensor, Tensor]
 LAYER_INPUTS = ("concat", "units")
 MASK_BYTES = 2**28
-"""Dropout masks of what a layer reads take at most so much memory, per direction."""
+"""Dropout masks of what a layer reads take at most so much memory, per direction: one segment's at a time."""
 
 
 class RIMActivity(NamedTuple):
@@ -216,7 +216,8 @@ class RIMCell(nn.Module):
 
         mask_bytes = 0
         if self.training and self.options.input_dropout:
-            mask_bytes = x.shape[1] * self.weight_ih.shape[:2].numel() * self.weight_ih.element_size()
+            entry = max(4, self.weight_ih.element_size())  # half precision is computed in float32
+            mask_bytes = x.shape[1] * self.weight_ih.shape[:2].numel() * entry
         return segments.run_each(run_segment, segments.cut(x.shape[0], mask_bytes, MASK_BYTES), state)
 
     def forward(
@@ -352,6 +353,7 @@ class RIM(nn.Module):
                 num_units,
                 num_active,
                 cell,
+                backend=backend,
                 device=device,
                 dtype=dtype,
                 **({**options, "input_positions": 0} if layer else options),  # type: ignore[arg-type]

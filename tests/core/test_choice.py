@@ -31,7 +31,7 @@ def chosen(caplog, rim, *arguments, **options):
 def test_auto_takes_the_fastest_and_says_so_once(caplog):
     rim, x = RIM(4, 12), torch.randn(2, 3, 4)
     _, said = chosen(caplog, rim, x)
-    assert len(said) == 1 and said[0].startswith("RIM backend: cpu (not triton: ")
+    assert len(said) == 1 and said[0] == "RIM backend: cpu"
     assert chosen(caplog, rim, x)[1] == []
 
 
@@ -41,6 +41,8 @@ def test_without_a_compiler_auto_takes_the_next(monkeypatch, caplog):
 
     monkeypatch.setattr(cpu, "library", missing)
     _, said = chosen(caplog, RIM(4, 12), torch.randn(2, 3, 4))
+    warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1 and warnings[0].endswith("slower than compiled: no C++ compiler was found")
     assert said[0].startswith("RIM backend: hoisted") and "cpu: no C++ compiler was found" in said[0]
     with pytest.raises(ValueError, match="RIM backend 'cpu' cannot run this: no C\\+\\+ compiler was found"):
         RIM(4, 12, backend="cpu")(torch.randn(2, 3, 4))
@@ -118,3 +120,13 @@ def test_within_torch_compile(backend):
     assert torch.allclose(compiled(x)[0], rim(x)[0], atol=1e-6)
     compiled(x)[0].sum().backward()
     assert all(p.grad is not None for p in rim.parameters())
+
+
+def test_second_derivatives_through_auto_are_refused_too():
+    x = torch.randn(3, 2, 4, requires_grad=True)
+    with pytest.raises(RuntimeError, match="use backend='hoisted'"):
+        torch.autograd.grad(RIM(4, 12)(x)[0].sum(), x, create_graph=True)
+
+
+def test_cells_of_a_layer_have_its_backend():
+    assert [cell.backend for cell in RIM(4, 12, num_layers=2, backend="hoisted").cells] == ["hoisted"] * 2

@@ -1,5 +1,7 @@
 """The compiled rung beyond equality with naive: chunks, scratch, threads, gradients asked for in unusual ways."""
 
+import threading
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -161,11 +163,12 @@ def test_output_changed_in_place_is_noticed():
         output.sum().backward()
 
 
-def test_threads_change_nothing():
+@pytest.mark.parametrize(("batch", "threads"), [(9, 2), (1, 4), (70, 3)])
+def test_threads_change_nothing(batch, threads):
     _, rim = pair(dtype=torch.float32)
-    x = torch.randn(6, 9, 7)
+    x = torch.randn(6, batch, 7)
     one = results(rim.eval(), x)
-    torch.set_num_threads(2)
+    torch.set_num_threads(threads)
     try:
         two = results(rim, x)
     finally:
@@ -257,6 +260,36 @@ def test_prepared_weights_change_nothing(backend, options):
         assert_close("output", rim(x)[0], rim(x, prepared=prepared)[0], torch.float64)
     x.requires_grad_()
     assert torch.autograd.grad(rim(x, prepared=prepared)[0].sum(), rim.cells[0].weight_hh)[0].abs().sum() > 0
+
+
+def test_prepared_weights_of_another_type_are_made_anew():
+    _, rim = pair(dtype=torch.float32)
+    x = torch.randn(4, 3, 7, dtype=torch.float64)
+    with torch.no_grad():
+        assert torch.equal(rim.eval()(x)[0], rim(x, prepared=rim.prepare())[0])
+
+
+def test_two_threads_at_once():
+    """Each has scratch of its own, as under DataParallel."""
+    _, rim = pair()
+    inputs = [torch.randn(9, size, 7, dtype=torch.float64) for size in (5, 3)]
+    expected = [results(rim.eval(), x)["output"] for x in inputs]
+    found = [[], []]
+
+    def repeat(index):
+        for _ in range(10):
+            x = inputs[index].clone().requires_grad_()
+            output, _ = rim(x)
+            torch.autograd.grad(output.sum(), x)
+            found[index].append(output.detach())
+
+    workers = [threading.Thread(target=repeat, args=(index,)) for index in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert all(torch.equal(output, expected[index]) for index in range(2) for output in found[index])
+    assert [len(outputs) for outputs in found] == [10, 10]
 
 
 @settings(max_examples=40, deadline=None)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 
 from rims_nlp import RIM
 from rims_nlp.ops.rim import BACKENDS, fused, gpu
+from rims_nlp.reference import WEIGHT_NAMES, read_archive
 from rims_nlp.testing import assert_close
 
 if importlib.util.find_spec("triton") is None:
@@ -26,6 +28,7 @@ with mock.patch.dict(os.environ, INTERPRET):  # read when Triton is imported
     from rims_nlp.ops.rim import triton_kernels  # noqa: F401
     from rims_nlp.ops.rim.gpu import TritonKernel
 
+ARCHIVES = sorted((Path(__file__).parents[1] / "reference").glob("*.npz"))
 SMALL = {
     "num_units": 3,
     "num_active": 2,
@@ -169,6 +172,33 @@ def test_ties_go_to_the_lowest_index(monkeypatch):
     with torch.no_grad():
         active = [rim.eval()(x, return_activity=True)[2].active_mask[0] for rim in (naive, fast)]
     assert active[1].tolist() == [[[True, True, False]] * 2] * 2 == active[0].tolist()
+
+
+def test_saturated_scores_tie_alike(monkeypatch):
+    """With one head too: beyond the precision of tanh the lowest indices win."""
+    naive, fast = layers(monkeypatch, TritonKernel(rows=4), {"num_input_heads": 1}, dtype=torch.float32)
+    x = 300 * torch.randn(3, 40, 5).to(DEVICE)
+    with torch.no_grad():
+        active = [rim.eval()(x, return_activity=True)[2].active_mask[0] for rim in (naive, fast)]
+    assert (active[0] == active[1]).all(-1).float().mean() > 0.97  # a score may lie on the edge
+
+
+@pytest.mark.parametrize("path", ARCHIVES, ids=lambda path: path.stem)
+def test_recorded_values(monkeypatch, path):
+    """Values of the authors' core, as test_reference.py compares them."""
+    monkeypatch.setitem(BACKENDS, "tested", partial(fused.sequence, TritonKernel(rows=2)))
+    _, recorded = read_archive(path)
+    rim = RIM.from_reference(path, backend="tested").to(DEVICE)
+    x = recorded["x"].to(DEVICE).requires_grad_()
+    state = [recorded[name].flatten(1).unsqueeze(0).to(DEVICE) for name in ("h0", "c0") if name in recorded]
+    output, _ = rim(x, tuple(state) if len(state) == 2 else state[0])
+    assert_close("h", recorded["h"].flatten(2), output.cpu(), torch.float64)
+    output[-1].pow(2).sum().backward()
+    assert_close("gradient of x", recorded["grad_x"], x.grad.cpu(), torch.float64)
+    for name, parameter in WEIGHT_NAMES.items():
+        if name in recorded:
+            gradient = getattr(rim.cells[0], parameter).grad.cpu()
+            assert_close(f"gradient of {name}", recorded[f"grad_{name}"].view_as(gradient), gradient, torch.float64)
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,14 @@ from rims_nlp.ops.rim.types import Activity, DropoutMasks, RIMWeights, Schedule,
 logger = logging.getLogger(__name__)
 
 ENVIRONMENT = "RIMS_NLP_BACKEND"
-BACKENDS: dict[str, Callable] = {  # from slow to fast
+BACKENDS: dict[str, Callable] = {
     "naive": naive.sequence,
     "hoisted": hoisted.sequence,
     "cpu": partial(fused.sequence, cpu.CPUKernel()),
     "triton": partial(fused.sequence, gpu.TritonKernel()),
 }
+AUTO = ("cpu", "hoisted")
+"""What "auto" tries, the fastest first; "triton" has to be named until it has been measured on a GPU."""
 REFUSALS: dict[str, Callable[[Tensor, State, RIMWeights, bool], str | None]] = {
     "cpu": cpu.refuses,
     "triton": gpu.refuses,
@@ -51,14 +53,14 @@ def choose(backend: str, x: Tensor, state: State, weights: RIMWeights, return_ac
             raise ValueError(f"RIM backend {name!r}{_origin(backend)} cannot run this: {reason}")
         return name
     reasons: list[str] = []
-    for candidate in reversed(BACKENDS):
+    for candidate in AUTO:
         reason = _refusal(candidate, x, state, weights, return_activity)
         if reason is None:
             if logger.isEnabledFor(logging.DEBUG):
                 _say(candidate, tuple(reasons))
             return candidate
         reasons.append(f"{candidate}: {reason}")
-    raise AssertionError("the naive backend refuses nothing")
+    raise AssertionError("the hoisted backend refuses nothing")
 
 
 def _refusal(name: str, x: Tensor, state: State, weights: RIMWeights, return_activity: bool) -> str | None:

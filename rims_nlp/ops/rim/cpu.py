@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import math
 import threading
 from functools import cache
@@ -16,6 +17,8 @@ from rims_nlp.ops import build
 from rims_nlp.ops.rim import fused
 from rims_nlp.ops.rim.kernel import Gradients, Inputs, Operands, Outputs, Problem
 from rims_nlp.ops.rim.types import RIMWeights, State
+
+logger = logging.getLogger(__name__)
 
 SOURCES = [Path(__file__).with_name(name) for name in ("cpu.cpp", "product.h", "vector.h")]
 SIZES = (
@@ -31,6 +34,13 @@ ARRAYS = (
     "total_value_weight", "total_weight_hh", "total_bias_ih", "total_bias_hh", "total_project", "total_out_weight",
     "total_out_bias",
 )  # fmt: skip
+
+
+READ = {
+    "c0", "h0", "weight_hh", "bias_ih", "bias_hh", "project", "out_weight", "out_bias", "comm_mask", "update", "talks",
+    "read_mask", "grad_output",
+}  # fmt: skip
+"""Arrays that may have to be copied to be contiguous: those that are only read."""
 
 
 class _Sizes(ctypes.Structure):
@@ -60,10 +70,11 @@ def refuses(x: Tensor, state: State, weights: RIMWeights, return_activity: bool)
 
 @cache
 def build_failure() -> str | None:
-    """Why the library could not be built, or None; tried once."""
+    """Why the library could not be built, or None; tried once, and said once."""
     try:
         library()
     except build.BuildError as error:
+        logger.warning("RIM layers run in plain PyTorch, two to three times slower than compiled: %s", error)
         return str(error)
     return None
 
@@ -127,13 +138,12 @@ def _written(gradients: Gradients) -> dict[str, Tensor | None]:
 
 
 def _call(name: str, problem: Problem, outputs: Outputs, others: dict[str, Tensor | None]) -> None:
-    """Call a function of the library; all tensors but those with a stride in :data:`SIZES` must be contiguous."""
-    tensors = others | vars(outputs)
-    held = {
-        key: tensor if key in ("values", "total_values") else tensor.contiguous()
-        for key, tensor in tensors.items()
-        if tensor is not None
-    }
+    """Call a function of the library. What it writes must be contiguous; ``values`` may have a stride between heads."""
+    held = {key: tensor for key, tensor in (others | vars(outputs)).items() if tensor is not None}
+    for key in READ & held.keys():
+        held[key] = held[key].contiguous()
+    for key, tensor in held.items():
+        assert tensor.is_contiguous() or (key in ("values", "total_values") and tensor[0].is_contiguous()), key
     arrays = _Arrays(*(held[key].data_ptr() if key in held else None for key in ARRAYS))
     suffix = "double" if outputs.h.dtype == torch.float64 else "float"
     getattr(library(), f"rim_{name}_{suffix}")(ctypes.byref(_sizes(problem, outputs, held)), ctypes.byref(arrays))

@@ -19,8 +19,8 @@ from rims_nlp.ops.rim.types import Activity, DropoutMasks, RIMWeights, Schedule,
 
 KEEP_BYTES = 2**28
 """The input's share of the gates is kept for the backward pass up to this size per layer, and computed again above."""
-FEW = 2**20
-"""Rows for which prepared weights are meant, over all their runs together."""
+SEARCH_ROWS = 2**20
+"""Rows that prepared weights are meant for, over all their runs together: enough to make joining them worth it."""
 
 
 def needs_gradient(x: Tensor, state: State, weights: RIMWeights) -> bool:
@@ -37,7 +37,7 @@ def prepare(weights: RIMWeights, options: RIMOptions) -> Joined:
     """The weights made ready once for many short runs without gradient, as in a search."""
     dtype = working_type(weights.weight_hh, weights)
     weights = RIMWeights(*(None if weight is None else weight.to(dtype) for weight in weights))  # type: ignore[arg-type]
-    return join(weights, options, fold=fold_is_cheaper(FEW, weights, options, DropoutMasks()))
+    return join(weights, options, fold=fold_is_cheaper(SEARCH_ROWS, weights, options, DropoutMasks()))
 
 
 def refuses(x: Tensor, state: State, weights: RIMWeights, return_activity: bool) -> str | None:
@@ -68,7 +68,7 @@ def sequence(
         x, state = x.to(dtype), tuple(part.to(dtype) for part in state)
         masks = DropoutMasks(*(None if mask is None else mask.to(dtype) for mask in masks))
         steps, batch, elements = x.shape[:3]
-        if prepared is None:
+        if prepared is None or prepared.weight_hh.dtype != dtype:
             weights = RIMWeights(*(None if weight is None else weight.to(dtype) for weight in weights))  # type: ignore[arg-type]
             fold = fold_is_cheaper(steps * batch * elements, weights, options, masks)
             prepared = join(weights, options, fold=fold)

@@ -290,8 +290,7 @@ def attend(a, h, row, b, mine, plan: tl.constexpr):
     here = all_units(mine, plan)
     active = here
     if plan.competes:
-        if plan.heads > 1:
-            level = tl.where(there, tanh(level / 2), 0.0)
+        level = tl.where(there, tanh(level / 2), 0.0)
         active = active & (count_ahead(tl.sum(level, 1), plan) < plan.num_active)
     if a.update is not None:
         active = active & (tl.load(a.update + row, mask=mine, other=0) != 0)[:, None]

@@ -41,6 +41,7 @@ template <typename T>
 class Aligned {
    public:
     explicit Aligned(long size = 0) { resize(size); }
+    Aligned(const Aligned&) = delete;
     void resize(long size) {
         room_.assign(size + 64 / sizeof(T), T(0));
         const auto address = reinterpret_cast<uintptr_t>(room_.data());
