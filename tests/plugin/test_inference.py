@@ -11,6 +11,7 @@ import transfer_eval
 import translate
 
 from fairseq_plugins.inference import load_translator
+from fairseq_plugins.models.recurrent_seq2seq import EncoderOut
 from tests.system import toy_models
 from tests.system.toy_experiment import sentences
 
@@ -54,6 +55,20 @@ def test_batch_size_changes_nothing(models):
     together = load_translator(models["single"], batch_size=64).translate(LINES)
     assert load_translator(models["single"], batch_size=1).translate(LINES) == together
     assert load_translator(models["single"], batch_size=3).translate(LINES) == together
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+@pytest.mark.parametrize("setting", ["single", "multitask"])
+def test_shared_encodings_change_no_translation(models, monkeypatch, setting, beam):
+    """A whole search, sentences ending at different steps, against one that copies encodings for every hypothesis."""
+    language = None if setting == "single" else "de"
+    expected, shared = [], []
+    for reorder, found in ((None, shared), (lambda encoded, order: encoded._select(order, 1), expected)):
+        if reorder is not None:
+            monkeypatch.setattr(EncoderOut, "reorder", reorder)
+        translator = load_translator(models[setting], target_lang=language, beam=beam)
+        found.extend(translator.translate(LINES))
+    assert shared == expected
 
 
 def test_the_target_language_chooses_the_decoder(models):
