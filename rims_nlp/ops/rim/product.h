@@ -3,7 +3,8 @@
 
 #include "vector.h"
 
-constexpr long INNER = 128;  // so much of the inner dimension at once: what a tile reads of b stays in the fastest cache
+constexpr long INNER =
+    128;  // so much of the inner dimension at once: what a tile reads of b stays in the fastest cache
 
 // One tile of `rows x (vectors * lanes)`, kept in registers; b has rows ldb apart; the result begins at `column`. Steps
 // [first, last) of the inner dimension, added to what is there unless they begin with 0.
@@ -25,8 +26,8 @@ inline void tile(T* const* to, const T* const* a, const T* b, long ldb, long fir
 }
 
 template <typename T, int VECTORS, int ROWS = TILE_ROWS>
-inline void tiles_of_rows(
-    int rows, T* const* to, const T* const* a, const T* b, long ldb, long first, long last, long column) {
+inline void tiles_of_rows(int rows, T* const* to, const T* const* a, const T* b, long ldb, long first, long last,
+                          long column) {
     if constexpr (ROWS > 0) {
         if (rows == ROWS) return tile<T, ROWS, VECTORS>(to, a, b, ldb, first, last, column);
         tiles_of_rows<T, VECTORS, ROWS - 1>(rows, to, a, b, ldb, first, last, column);
@@ -88,8 +89,8 @@ constexpr long OUTER_ROWS = 64;  // rows of both sides taken at once
 // One tile of a sum of outer products: to[r] += sum_l a[l][r] b[l][column...], for r < height <= TILE_ROWS. Of the last
 // vector only the first `last` columns exist; WHOLE: all of them.
 template <typename T, int VECTORS, bool WHOLE>
-inline void outer_tile(
-    T* to, long ldt, long height, const T* a, long lda, const T* const* b, long rows, long column, long last) {
+inline void outer_tile(T* to, long ldt, long height, const T* a, long lda, const T* const* b, long rows, long column,
+                       long last) {
     Vector<T> total[TILE_ROWS][VECTORS] = {};
     for (long l = 0; l < rows; ++l) {
         const T* from = b[l] + column;
@@ -110,8 +111,8 @@ inline void outer_tile(
 }
 
 template <typename T, int VECTORS>
-inline void outer_tiles(
-    T* to, long ldt, long height, const T* a, long lda, const T* const* b, long rows, long column, long last) {
+inline void outer_tiles(T* to, long ldt, long height, const T* a, long lda, const T* const* b, long rows, long column,
+                        long last) {
     for (long r = 0; r < height; r += TILE_ROWS) {
         const long tall = height - r < TILE_ROWS ? height - r : TILE_ROWS;
         if (last >= LANES<T>)
@@ -124,8 +125,8 @@ inline void outer_tiles(
 // The next multiple of TILE_ROWS.
 constexpr long whole_tiles(long rows) { return (rows + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS; }
 
-// Columns [first, last) of to += a^T b: `to` is (height, columns) with rows ldt apart; a has rows of whole_tiles(height)
-// numbers. `first` is a multiple of the lanes.
+// Columns [first, last) of to += a^T b: `to` is (height, columns) with rows ldt apart; a has rows of
+// whole_tiles(height) numbers. `first` is a multiple of the lanes.
 template <typename T>
 inline void add_outer(T* to, long ldt, long height, const T* a, const T* const* b, long rows, long first, long last) {
     const long lda = whole_tiles(height), vectors = (last - first + LANES<T> - 1) / LANES<T>;
