@@ -20,7 +20,9 @@ from rims_nlp.ops.rim.types import RIMWeights, State
 
 logger = logging.getLogger(__name__)
 
-SOURCES = [Path(__file__).with_name(name) for name in ("cpu.cpp", "loop.h", "totals.h", "arrays.h", "product.h", "vector.h")]
+SOURCES = [
+    Path(__file__).with_name(name) for name in ("cpu.cpp", "loop.h", "totals.h", "arrays.h", "product.h", "vector.h")
+]
 SIZES = (
     "steps", "batch", "units", "size", "gates", "heads", "elements", "comm_heads", "comm_key", "comm_value",
     "num_active", "top_k", "threads", "gru", "attends", "competes", "communicates", "gated", "committed", "open",
