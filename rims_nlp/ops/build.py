@@ -60,7 +60,7 @@ def load(name: str, sources: list[Path]) -> ctypes.CDLL:
             _compile([*command, str(sources[0])], target)
         return ctypes.CDLL(str(target))
     except (OSError, RuntimeError, ValueError) as error:  # no compiler or home, an odd CXX, a folder that is read-only
-        raise BuildError(f"{name} in {cache_name()}: {error}") from error
+        raise BuildError(f"cannot build {name!r} in {cache_name()}: {error}") from error
 
 
 def _fingerprint(command: list[str], sources: list[Path]) -> str:
@@ -81,7 +81,10 @@ def _compile(command: list[str], target: Path) -> None:
 
 
 def _run(command: list[str]) -> str:
-    result = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    except FileNotFoundError as error:
+        raise BuildError(f"the C++ compiler {command[0]!r} was not found: install it, or set CXX to another") from error
     if result.returncode:
         lines = result.stderr.strip().splitlines() or ["no message"]
         reason = next((line for line in lines if "error" in line), lines[-1])

@@ -55,14 +55,16 @@ def test_no_compiler(monkeypatch, source):
 
 def test_compiler_named_in_cxx_is_missing(monkeypatch, source):
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(build.BuildError, match="answer in .*no-such-compiler"):
+    with pytest.raises(
+        build.BuildError, match="the C\\+\\+ compiler 'no-such-compiler' was not found: install it, or set CXX"
+    ):
         build.load("answer", [source])
 
 
 def test_cache_that_is_a_file(monkeypatch, source, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv(build.CACHE, str(tmp_path / "file"))
-    with pytest.raises(build.BuildError, match="answer in .*file \\(from RIMS_NLP_CACHE\\)"):
+    with pytest.raises(build.BuildError, match="cannot build 'answer' in .*file \\(from RIMS_NLP_CACHE\\)"):
         build.load("answer", [source])
 
 
@@ -79,7 +81,7 @@ def test_damaged_library(source):
     command = [*build.compiler(), *build.FLAGS]
     damaged = built.with_name(f"answer-{build._fingerprint(command, [source])}.so")
     damaged.write_bytes(b"not a library")
-    with pytest.raises(build.BuildError, match="answer in "):
+    with pytest.raises(build.BuildError, match="cannot build 'answer' in "):
         build.load("answer", [source])
 
 

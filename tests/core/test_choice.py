@@ -84,6 +84,11 @@ def test_unknown_name(make):
         make(4, 12, backend="fast")
 
 
+def test_empty_environment_is_none(monkeypatch, caplog):
+    monkeypatch.setenv(op.ENVIRONMENT, "")
+    assert chosen(caplog, RIM(4, 12), torch.randn(2, 3, 4))[1] == ["RIM backend: cpu"]
+
+
 def test_unknown_name_in_the_environment(monkeypatch):
     monkeypatch.setenv(op.ENVIRONMENT, "fast")
     with pytest.raises(ValueError, match="unknown RIM backend 'fast' \\(from RIMS_NLP_BACKEND\\)"):

@@ -60,6 +60,7 @@ def test_only_one_platform_has_a_wheel():
 
 
 def test_environment_is_current_until_a_pin_changes(monkeypatch, tmp_path):
+    monkeypatch.delenv("EXTRAS", raising=False)
     for name in ("constraints.txt", "pyproject.toml"):
         (tmp_path / name).write_text("a==1\n")
     python = tmp_path / ".venv" / "bin" / "python"

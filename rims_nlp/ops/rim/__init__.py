@@ -45,7 +45,7 @@ def choose(backend: str, x: Tensor, state: State, weights: RIMWeights, return_ac
     Raises:
         ValueError: for a name that is not registered, or a named backend that cannot run this.
     """
-    name = os.environ.get(ENVIRONMENT, "auto") if backend == "auto" else backend
+    name = os.environ.get(ENVIRONMENT) or "auto" if backend == "auto" else backend
     check_name(name, _origin(backend))
     if name != "auto":
         reason = _refusal(name, x, state, weights, return_activity)
