@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import logging
 import os
 import shlex
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 CACHE = "RIMS_NLP_CACHE"
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fopenmp", "-shared", "-fPIC")
@@ -57,6 +60,7 @@ def load(name: str, sources: list[Path]) -> ctypes.CDLL:
         command = [*compiler(), *FLAGS]
         target = cache_folder() / f"{name}-{_fingerprint(command, sources)}.so"
         if not target.exists():
+            logger.info("compiling %s once, into %s", name, target.parent)
             _compile([*command, str(sources[0])], target)
         return ctypes.CDLL(str(target))
     except (OSError, RuntimeError, ValueError) as error:  # no compiler or home, an odd CXX, a folder that is read-only
