@@ -69,7 +69,7 @@ def load(name: str, sources: list[Path]) -> ctypes.CDLL:
 
 def _fingerprint(command: list[str], sources: list[Path]) -> str:
     """Of all that the result depends on: sources, command, and what the compiler knows of itself and the processor."""
-    macros = _run([*command[: -len(FLAGS)], *FLAGS[:3], "-dM", "-E", "-x", "c++", os.devnull])
+    macros = _run([*command, "-dM", "-E", "-x", "c++", os.devnull])
     digest = hashlib.sha256("\0".join(command).encode() + macros.encode())
     for source in sources:
         digest.update(source.read_bytes())

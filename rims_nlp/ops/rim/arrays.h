@@ -67,6 +67,20 @@ struct Arrays {
 };
 }
 
+// Sizes that follow from the others, by their letters in kernel.py.
+struct Letters {
+    const long K, D, GD, E, P, V, W;
+
+    explicit Letters(const Sizes& s)
+        : K(s.units),
+          D(s.size),
+          GD(s.gates * s.size),
+          E(s.heads * s.elements),
+          P(s.comm_heads * (2 * s.comm_key + s.comm_value)),
+          V(s.comm_heads * s.comm_value),
+          W(s.gated ? 2 * D : D) {}
+};
+
 template <typename T>
 const T* at(const void* array, long offset) {
     return array ? static_cast<const T*>(array) + offset : nullptr;

@@ -14,11 +14,10 @@ void prefetch(const T* from, long size) {
 
 // A block of sequences on its way through a chunk of steps.
 template <typename T>
-struct Block {
+struct Block : Letters {
     const Sizes& s;
     const Arrays& a;
     const long first, count;  // sequences
-    const long K, D, GD, E, P, V, W;
     const T scale;  // of communication scores
     Aligned<T> gates, input_gates, zeros, few, projected, read, grad_read, update, grad_candidate, shown;
     std::vector<T*> to;
@@ -26,17 +25,11 @@ struct Block {
     std::vector<long> rows;
 
     Block(const Sizes& s, const Arrays& a, long first, long count, bool backward)
-        : s(s),
+        : Letters(s),
+          s(s),
           a(a),
           first(first),
           count(count),
-          K(s.units),
-          D(s.size),
-          GD(s.gates * s.size),
-          E(s.heads * s.elements),
-          P(s.comm_heads * (2 * s.comm_key + s.comm_value)),
-          V(s.comm_heads * s.comm_value),
-          W(s.gated ? 2 * D : D),
           scale(T(1) / std::sqrt(T(std::max<int64_t>(s.comm_key, 1)))),
           gates(count * GD),
           input_gates(GD),

@@ -8,22 +8,12 @@
 
 // Gradients of weights and input after the loop: sums over all rows that have a gradient.
 template <typename T>
-struct Totals {
+struct Totals : Letters {
     const Sizes& s;
     const Arrays& a;
-    const long K, D, GD, E, P, V, W, R;
+    const long R;
 
-    Totals(const Sizes& s, const Arrays& a)
-        : s(s),
-          a(a),
-          K(s.units),
-          D(s.size),
-          GD(s.gates * s.size),
-          E(s.heads * s.elements),
-          P(s.comm_heads * (2 * s.comm_key + s.comm_value)),
-          V(s.comm_heads * s.comm_value),
-          W(s.gated ? 2 * D : D),
-          R(s.value_size) {}
+    Totals(const Sizes& s, const Arrays& a) : Letters(s), s(s), a(a), R(s.value_size) {}
 
     long rows() const { return s.steps * s.batch; }
     long slot(long row, long k) const { return a.slot[row * K + k]; }
