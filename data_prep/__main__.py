@@ -1,28 +1,12 @@
-"""Command line of the data preparation: ``python -m data_prep {grammar,prepare}``."""
+"""Command line of the data preparation: ``python -m data_prep COMMAND``."""
 
 import argparse
-import logging
 import shlex
 import sys
-from pathlib import Path
+from importlib import import_module
 
-from data_prep.config import DataConfig, load, override, parse
-from data_prep.prepare import prepare
-
-_EXAMPLES = """\
-examples:
-  # everything a configuration asks for
-  python -m data_prep prepare --config configs/demo.yaml
-  python -m data_prep prepare --config configs/formal_small.yaml --corpora path/to/corpora --overwrite
-
-  # one language pair without a configuration
-  python -m data_prep prepare --pair en-de --train-src train.en --train-tgt train.de \\
-      --valid-src valid.en --valid-tgt valid.de --test in_domain news.en news.de --test transfer ted.en ted.de \\
-      --vocab-size 8000 --out runs/mine/data
-"""
-_PLAIN_FILES = ("train_src", "train_tgt", "valid_src", "valid_tgt", "out")
-_SPLITS = {"train": "training", "valid": "validation"}
-_SIDES = {"src": "source", "tgt": "target"}
+COMMANDS = ("prepare", "grammar")
+"""Every name is a module of :mod:`data_prep.commands`."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -38,95 +22,19 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Make the parser with both subcommands."""
-    from data_prep.grammar import cli as grammar_cli
-
+    """Make the parser with all subcommands."""
     parser = argparse.ArgumentParser(
         prog="python -m data_prep", description="From parallel text to binarised fairseq data."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    grammar = commands.add_parser("grammar", help="write parallel text from the embedded grammar")
-    grammar_cli.add_arguments(grammar)
-    grammar.set_defaults(run=lambda args, command: grammar_cli.run(args) or 0)
-    _add_prepare(commands)
+    for name in COMMANDS:
+        module = import_module(f"data_prep.commands.{name}")
+        subparser = commands.add_parser(
+            name, help=module.HELP, epilog=module.EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run)
     return parser
-
-
-def _add_prepare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
-        "prepare",
-        help="clean, cut into subwords and binarise parallel text",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--config", type=Path, metavar="YAML", help="experiment file with a 'data:' mapping")
-    parser.add_argument("--corpora", type=Path, metavar="DIR", help="what {corpora}/ stands for in the configuration")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: from the configuration)")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes; the result does not depend on it")
-    parser.add_argument("--overwrite", action="store_true", help="replace what is in the output folder")
-    parser.add_argument("--quiet", action="store_true", help="show errors only")
-    plain = parser.add_argument_group("without --config")
-    plain.add_argument("--pair", metavar="SRC-TGT", help="for example en-de")
-    for split, split_name in _SPLITS.items():
-        for side, side_name in _SIDES.items():
-            plain.add_argument(f"--{split}-{side}", metavar="FILE", help=f"{split_name} text of the {side_name} side")
-    plain.add_argument(
-        "--test",
-        nargs=3,
-        action="append",
-        metavar=("NAME", "SRC", "TGT"),
-        help="a test set; may be given several times",
-    )
-    plain.add_argument("--vocab-size", type=int, metavar="N", help="pieces of the joint SentencePiece model")
-    plain.add_argument("--seed", type=int, metavar="N", help="of the SentencePiece model")
-    parser.set_defaults(run=_run_prepare)
-
-
-def _run_prepare(args: argparse.Namespace, command: str) -> int:
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger("data_prep").setLevel(logging.ERROR if args.quiet else logging.INFO)
-    prepare(_configuration(args), command=command, overwrite=args.overwrite)
-    return 0
-
-
-def _configuration(args: argparse.Namespace) -> DataConfig:
-    """Make the configuration of the command line.
-
-    Raises:
-        ValueError: if options contradict each other or one is missing.
-    """
-    plain = {name: getattr(args, name) for name in ("pair", *_PLAIN_FILES[:-1], "test", "vocab_size", "seed")}
-    if args.config:
-        given = [_option(name) for name, value in plain.items() if value is not None]
-        if given:
-            raise ValueError(f"--config and {given[0]} contradict each other; put the value into the configuration")
-        return override(load(args.config, args.corpora), out=args.out, workers=args.workers)
-    missing = [_option(name) for name in ("pair", *_PLAIN_FILES) if getattr(args, name) is None]
-    if missing:
-        raise ValueError(f"without --config these options are missing: {', '.join(missing)}")
-    return override(parse(_plain_mapping(args), args.corpora), workers=args.workers)
-
-
-def _plain_mapping(args: argparse.Namespace) -> dict[str, object]:
-    """Say in the words of the configuration what the options for one pair say."""
-    tests = {name: {"src": src, "tgt": tgt} for name, src, tgt in args.test or []}
-    if len(tests) < len(args.test or []):
-        raise ValueError("--test: a name is given twice")
-    pair = {
-        "train": [{"src": args.train_src, "tgt": args.train_tgt}],
-        "valid": {"src": args.valid_src, "tgt": args.valid_tgt},
-        "tests": tests,
-    }
-    return {
-        "out": args.out,
-        "pairs": {args.pair: pair},
-        "subword": {} if args.vocab_size is None else {"vocab_size": args.vocab_size},
-        **({} if args.seed is None else {"seed": args.seed}),
-    }
-
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""Options of ``python -m data_prep grammar``."""
+"""``python -m data_prep grammar``: parallel text from the embedded grammar."""
 
 import argparse
 from pathlib import Path
 
 from data_prep.grammar.corpus import domains, write_corpus
 
-_EXAMPLES = """\
+HELP = "write parallel text from the embedded grammar"
+EXAMPLES = """\
 examples:
   python -m data_prep grammar --domain chamber --pairs 20000 --seed 1 --out runs/demo/text/chamber
   python -m data_prep grammar --domain talk --pairs 0 --valid-pairs 0 --seed 2 --out runs/demo/text/talk
@@ -14,8 +15,6 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.epilog = _EXAMPLES
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--domain", choices=domains(), required=True, help="the register: formal or spoken")
     parser.add_argument("--pairs", type=int, default=20000, metavar="N", help="training sentences (default 20000)")
     parser.add_argument("--valid-pairs", type=int, default=500, metavar="N", help="validation sentences (default 500)")
@@ -24,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace, command: str) -> int:
     """Write the corpus; returns 0.
 
     Raises:
