@@ -5,7 +5,7 @@ import shlex
 import sys
 from importlib import import_module
 
-COMMANDS = ("prepare", "grammar")
+COMMANDS = ("list", "info", "download", "extract", "prepare", "inspect", "verify", "grammar")
 """Every name is a module of :mod:`data_prep.commands`."""
 
 

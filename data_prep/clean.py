@@ -1,16 +1,10 @@
-"""Normalising a line, and the filters that drop a training pair for a named reason."""
+"""Normalising a line: three small rules, applied together with plain spacing until nothing changes any more."""
 
-import hashlib
 import html
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
-
-from data_prep.config import CleanOptions
-
-Filter = Callable[[str, str], str | None]
-"""Takes source and target, returns ``None`` to keep the pair or the reason to drop it."""
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 _ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z][A-Za-z0-9]*);")
 _SUBWORD_SPACE = "\u2581"  # SentencePiece writes a space this way
@@ -23,18 +17,46 @@ def normalise(line: str) -> str:
     punctuation they stand for, other control characters become spaces, zero-width and other format characters go,
     composition is NFC, U+2581 becomes ``_``, and any run of white space one plain space.
     """
-    while (cleaned := _normalise_once(line)) != line:
-        line = cleaned
-    return line
+    return line if _is_normal(line) else normalise_with_rules(line)[0]
 
 
-def _normalise_once(line: str) -> str:
-    line = _ENTITY.sub(lambda match: html.unescape(match[0]), line)
-    if not (line.isascii() and line.isprintable()):
-        line = unicodedata.normalize("NFC", "".join(map(_plain, line)))
-    return " ".join(line.split())
+def normalise_with_rules(line: str) -> tuple[str, tuple[str, ...]]:
+    """Normalise a line and name the rules of :data:`RULES` that changed it; a change of white space has no name."""
+    if _is_normal(line):
+        return line, ()
+    fired = set()
+    before = None
+    while line != before:
+        before = line = " ".join(line.split())
+        for name, rule in RULES.items():
+            changed = rule(line)
+            if changed != line:
+                fired.add(name)
+                line = changed
+    return line, tuple(name for name in RULES if name in fired)
 
 
+def _is_normal(line: str) -> bool:
+    """Say, fast, that no rule applies: most lines of a corpus. False only means that the rules have to look."""
+    return (
+        line.isprintable()  # no white space but plain spaces, no control, no format character
+        and "&" not in line
+        and "  " not in line
+        and line == line.strip()
+        and _SUBWORD_SPACE not in line
+        and unicodedata.is_normalized("NFC", line)
+    )
+
+
+def _unescape(line: str) -> str:
+    return _ENTITY.sub(lambda match: html.unescape(match[0]), line)
+
+
+def _plain_characters(line: str) -> str:
+    return line if line.isascii() and line.isprintable() else "".join(map(_plain, line))
+
+
+@lru_cache(maxsize=10_000)
 def _plain(char: str) -> str:
     match unicodedata.category(char):
         case "Cf":
@@ -51,68 +73,9 @@ def _from_windows_1252(control: str) -> str:
     return control.encode("latin-1").decode("cp1252", errors="replace").replace("\ufffd", " ")
 
 
-def empty() -> Filter:
-    """Drop pairs with an empty side."""
-    return lambda src, tgt: None if src and tgt else "empty"
-
-
-def too_long(max_words: int) -> Filter:
-    """Drop pairs with more than ``max_words`` words on a side."""
-    return lambda src, tgt: "too_long" if max(len(src.split()), len(tgt.split())) > max_words else None
-
-
-def ratio(max_ratio: float) -> Filter:
-    """Drop pairs whose longer side has more than ``max_ratio`` times the words of the shorter one."""
-
-    def check(src: str, tgt: str) -> str | None:
-        short, long = sorted((len(src.split()), len(tgt.split())))
-        return "ratio" if long > max_ratio * short else None
-
-    return check
-
-
-def in_test_set(sources: Collection[str], targets: Collection[str]) -> Filter:
-    """Drop pairs with a side that is, word for word, a segment of a test set."""
-    return lambda src, tgt: "in_test_set" if src in sources or tgt in targets else None
-
-
-def duplicate() -> Filter:
-    """Drop pairs seen before; both sides must be equal. Remembers what it has seen (16 bytes a pair)."""
-    seen: set[bytes] = set()
-
-    def check(src: str, tgt: str) -> str | None:
-        digest = hashlib.blake2b(f"{src}\n{tgt}".encode(), digest_size=16).digest()
-        if digest in seen:
-            return "duplicate"
-        seen.add(digest)
-        return None
-
-    return check
-
-
-def build_filters(options: CleanOptions, sources: Collection[str], targets: Collection[str]) -> dict[str, Filter]:
-    """Make the filters of one language pair, by reason, in the order in which they are asked.
-
-    Args:
-        options: the ``clean`` part of the configuration.
-        sources: normalised test segments in the source language, of every test set.
-        targets: the same in the target language.
-    """
-    filters = {"empty": empty(), "too_long": too_long(options.max_words), "ratio": ratio(options.max_ratio)}
-    if options.drop_test_overlap:
-        filters["in_test_set"] = in_test_set(sources, targets)
-    if options.deduplicate:
-        filters["duplicate"] = duplicate()
-    return filters
-
-
-def filter_pairs(
-    pairs: Iterable[tuple[str, str]], filters: dict[str, Filter], dropped: Counter[str]
-) -> Iterator[tuple[str, str]]:
-    """Yield the pairs that every filter keeps, in order; count the others in ``dropped`` under their first reason."""
-    for src, tgt in pairs:
-        reason = next((found for check in filters.values() if (found := check(src, tgt))), None)
-        if reason:
-            dropped[reason] += 1
-        else:
-            yield src, tgt
+RULES: dict[str, Callable[[str], str]] = {
+    "entities": _unescape,
+    "characters": _plain_characters,
+    "nfc": partial(unicodedata.normalize, "NFC"),
+}
+"""The rules by name, in the order in which they are applied."""

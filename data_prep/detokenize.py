@@ -4,8 +4,6 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from sacremoses import MosesDetokenizer
-
 from data_prep.clean import normalise
 
 _SUFFIX = re.compile(r"(?i)(s|d|m|t|ll|re|ve)\.?")  # it ' s, can ' t, we ' ll
@@ -23,6 +21,8 @@ def detokenizer(lang: str) -> Callable[[str], str]:
     First the words that a tokeniser cut at an apostrophe are joined ("yesterday ' s" -> "yesterday's"), then the Moses
     rules apply (entities, punctuation, brackets, quotation marks), then "and / or" becomes "and/or".
     """
+    from sacremoses import MosesDetokenizer  # takes long to import, and few corpora are tokenised
+
     moses = MosesDetokenizer(lang=lang)
 
     def detokenize(line: str) -> str:

@@ -1,8 +1,8 @@
 """fairseq's binarised text (``mmap`` format), written in one pass and read without loading it.
 
-``NAME.bin`` holds the token numbers of all segments one after the other; ``NAME.idx`` a header, the sizes of the segments
-in tokens (int32) and where each begins, in bytes (int64). fairseq's own builder keeps all sizes in a Python list, which
-takes gigabytes at 40 million segments; this one keeps none.
+``NAME.bin`` holds the token numbers of all segments one after the other; ``NAME.idx`` a header, the sizes of the
+segments in tokens (int32) and where each begins, in bytes (int64). fairseq's own builder keeps all sizes in a Python
+list, which takes gigabytes at 40 million segments; this one keeps none.
 """
 
 import struct
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 _HEADER = struct.Struct("<9sQBQ")  # magic, version, element type, number of segments
 _MAGIC = b"MMIDIDX\x00\x00"
-_CODES = {np.dtype(np.int32): 4, np.dtype(np.uint16): 8}
-_TYPES = {code: dtype for dtype, code in _CODES.items()}
+_TYPES: dict[int, np.dtype] = {4: np.dtype(np.int32), 8: np.dtype(np.uint16)}
+_CODES = {dtype: code for code, dtype in _TYPES.items()}
 _BLOCK = 1_000_000  # segments whose places are computed at a time
 
 
-def token_type(symbols: int) -> "np.dtype[np.uint16] | np.dtype[np.int32]":
+def token_type(symbols: int) -> np.dtype:
     """Return the element type that fairseq takes for a dictionary with so many symbols."""
     return np.dtype(np.uint16) if symbols < 65500 else np.dtype(np.int32)
 
@@ -30,14 +30,14 @@ def write(prefix: Path, parts: Iterable[tuple[NDArray, NDArray]]) -> int:
 
     Args:
         prefix: path without the suffix, such as ``data/train.en-de.en``.
-        parts: for some segments at a time their token numbers, end of segment included, shape ``(tokens,)``, of the type
-            of :func:`token_type`, and their sizes in tokens, shape ``(segments,)``, int32.
+        parts: for some segments at a time their token numbers, end of segment included, shape ``(tokens,)``, of the
+            type of :func:`token_type`, and their sizes in tokens, shape ``(segments,)``, int32.
 
     Returns:
         the number of segments.
     """
     binary, index, sizes_file = (Path(f"{prefix}.{kind}") for kind in ("bin", "idx", "sizes"))
-    segments, dtype = 0, np.dtype(np.uint16)
+    segments, dtype = 0, _TYPES[8]
     with open(binary, "wb") as tokens_out, open(sizes_file, "wb") as sizes_out:
         for tokens, sizes in parts:
             assert int(sizes.sum()) == len(tokens), f"{prefix}: sizes and tokens differ"
@@ -65,18 +65,21 @@ def _blocks(sizes_file: Path) -> Iterator[NDArray[np.int32]]:
 
 @dataclass(frozen=True)
 class IndexedText:
-    """Binarised segments. ``sizes`` and ``begins`` (in tokens) have one entry a segment, ``tokens`` is the whole text."""
+    """Binarised segments, mapped from disk.
+
+    ``tokens`` is the whole text; ``sizes``, in tokens, and ``offsets``, in bytes, have an entry a segment.
+    """
 
     tokens: NDArray
     sizes: NDArray[np.int32]
-    begins: NDArray[np.int64]
+    offsets: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     def __getitem__(self, number: int) -> NDArray:
         """Return the token numbers of a segment, end of segment included."""
-        begin = self.begins[number]
+        begin = self.offsets[number] // self.tokens.itemsize
         return self.tokens[begin : begin + self.sizes[number]]
 
 
@@ -102,13 +105,13 @@ def read(prefix: Path) -> IndexedText:
     if index.stat().st_size != expected:
         raise ValueError(f"{index}: {index.stat().st_size} bytes; {segments} segments take {expected}")
     sizes = _mapped(index, np.dtype(np.int32), _HEADER.size, segments)
-    begins = _mapped(index, np.dtype(np.int64), _HEADER.size + 4 * segments, segments)
+    offsets = _mapped(index, np.dtype(np.int64), _HEADER.size + 4 * segments, segments)
     total = int(sizes.sum(dtype=np.int64))
     if binary.stat().st_size != total * dtype.itemsize:
         raise ValueError(
             f"{binary}: {binary.stat().st_size} bytes; its index says {total} tokens of {dtype.itemsize} bytes"
         )
-    return IndexedText(_mapped(binary, dtype, 0, total), sizes, begins // dtype.itemsize)
+    return IndexedText(_mapped(binary, dtype, 0, total), sizes, offsets)
 
 
 def _mapped(path: Path, dtype: np.dtype, offset: int, count: int) -> NDArray:

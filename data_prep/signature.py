@@ -1,60 +1,74 @@
-"""The signature of an output folder: what made it, and whether the same call would make it again."""
+"""The signature of an output folder: what made it, what is in it, and whether the same call would make it again."""
 
 import hashlib
 import json
 import platform
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import is_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from data_prep.config import DataConfig
-from data_prep.text import FileFacts
+from data_prep import sources
+from data_prep.config import Config, DataConfig
+from data_prep.filters import Filter
 
-RECIPE = 1
+RECIPE = 2
 """Raised whenever the same input and options give other output than before."""
 
 FILE_NAME = "signature.json"
+THROUGHPUT = "throughput.json"
+"""How fast a run was: the only file that differs from run to run."""
+
 _DISTRIBUTIONS = ("sentencepiece", "sacremoses", "fairseq-fixed")
-_WITHOUT_EFFECT = ("out", "workers", "grammar")  # the grammar's text is among the inputs
+_WITHOUT_EFFECT = ("out", "workers", "grammar", "downloads", "pairs", "train", "valid", "test")
 
 
-def make(config: DataConfig, inputs: Mapping[Path, FileFacts], command: str) -> dict[str, Any]:
+def make(config: Config, command: str) -> dict[str, Any]:
     """Describe a run: command, versions, seed, resolved configuration, inputs, and the identity of the result.
 
     The identity covers versions, options and the content of the inputs, not where files lie.
+
+    Raises:
+        FileNotFoundError: if an input is missing.
+        ValueError: if an input is empty.
     """
-    hashes = {path: facts.sha256 for path, facts in inputs.items()}
-    identity = {"versions": versions(), "options": _plain(_options_with_effect(config), hashes)}
+    inputs = sources.hash_files(sources.input_files(config), config.workers)
+    hashes = {path: str(facts["sha256"]) for path, facts in inputs.items()}
+    options = {key: value for key, value in vars(config).items() if key not in _WITHOUT_EFFECT}
+    versions = _versions(config)
+    identity = {"versions": versions, "options": _plain(options), "text": sources.describe_all(config, hashes)}
     return {
         "command": command,
         "identity": hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
-        "versions": versions(),
-        "seed": config.seed,
-        "config": _plain(asdict(config), {}),
-        "inputs": {str(path): {"sha256": facts.sha256, "lines": facts.lines} for path, facts in inputs.items()},
+        "versions": versions,
+        "config": _plain(config),
+        "inputs": {str(path): facts for path, facts in inputs.items()},
+        **({"seed": config.seed} if isinstance(config, DataConfig) else {}),
     }
 
 
-def _options_with_effect(config: DataConfig) -> dict[str, Any]:
-    """Return the configuration without what changes no byte of the data."""
-    options = {key: value for key, value in asdict(config).items() if key not in _WITHOUT_EFFECT}
-    for pair in options["pairs"].values():
-        for corpus in pair["train"]:
-            del corpus["name"]
-    return options
-
-
-def versions() -> dict[str, str]:
+def _versions(config: Config) -> dict[str, str]:
     """Return the versions of everything that shapes the output."""
+    names = [*_DISTRIBUTIONS]
+    if isinstance(config, DataConfig) and any(check.name == "language" for check in config.clean):
+        names.append("py3langid")
     return {
         "data_prep recipe": str(RECIPE),
         "python": platform.python_version(),
         "unicode": unicodedata.unidata_version,
-        **{name: version(name) for name in _DISTRIBUTIONS},
+        **{name: version(name) for name in names},
     }
+
+
+def write(folder: Path, made: Mapping[str, Any]) -> None:
+    """Complete a folder by its signature: the description of the run, and size and sha256 of every file in it."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != THROUGHPUT)
+    facts = sources.hash_files(paths, 2)
+    files = {path.relative_to(folder).as_posix(): facts[path] for path in paths}
+    dictionaries = {path.name: facts[path]["sha256"] for path in sorted(folder.glob("dict.*txt"))}
+    write_json(folder / FILE_NAME, {**made, "dictionaries": dictionaries, "files": files})
 
 
 def is_up_to_date(out: Path, signature: Mapping[str, Any]) -> bool:
@@ -102,7 +116,8 @@ def read(out: Path) -> dict[str, Any]:
 
 def sha256(path: Path) -> str:
     """Hash a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -110,10 +125,14 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _plain(value: Any, names: Mapping[Path, str]) -> Any:
-    """Make JSON of nested mappings and sequences; a path becomes its entry in ``names``, or itself."""
+def _plain(value: Any) -> Any:
+    """Make JSON of nested dataclasses, mappings and sequences; a filter is written as in an experiment file."""
+    if isinstance(value, Filter):
+        return value.spec()
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(vars(value))
     if isinstance(value, Mapping):
-        return {str(key): _plain(item, names) for key, item in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item, names) for item in value]
-    return names.get(value, str(value)) if isinstance(value, Path) else value
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,33 +1,31 @@
 """The joint SentencePiece model, its fairseq dictionary, and encoding."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import sentencepiece
+from numpy.typing import NDArray
 
 from data_prep.config import SubwordOptions
+from data_prep.folder import written_whole
+from data_prep.indexed import token_type
 
-_BATCH = 10_000  # lines encoded at a time
+END = 2  # fairseq's </s>
+UNKNOWN = 3  # fairseq's <unk>
+_SPECIAL = 4  # fairseq's own symbols, before the lines of the dictionary: <s>, <pad>, </s>, <unk>
 _LONGEST_SENTENCE = 65_536  # bytes; SentencePiece leaves longer ones out of its training text
 
 
-@dataclass
-class TokenCount:
-    """Size of an encoded file. ``unknown`` are the tokens that the dictionary does not hold."""
-
-    lines: int = 0
-    tokens: int = 0
-    unknown: int = 0
-
-
 def train_model(sentences: Iterable[str], options: SubwordOptions, *, seed: int, prefix: Path) -> None:
-    """Train one model on the text of all languages; writes ``<prefix>.model`` and ``<prefix>.vocab``.
+    """Train one model on the text of all languages; writes ``<prefix>.vocab``, then ``<prefix>.model``.
 
-    The same sentences, options and seed give the same bytes: one thread, and sampling by the seed. The text is taken as
-    it is (``identity``), since :func:`data_prep.clean.normalise` has been there before.
+    The same sentences, options and seed give the same bytes: one thread. The text is taken as it is (``identity``),
+    since :func:`data_prep.clean.normalise` has been there before.
 
     Raises:
         ValueError: if the vocabulary cannot be made, for example because it cannot hold all characters.
@@ -42,8 +40,7 @@ def train_model(sentences: Iterable[str], options: SubwordOptions, *, seed: int,
             model_type=options.model_type,
             character_coverage=options.character_coverage,
             byte_fallback=options.byte_fallback,
-            input_sentence_size=options.sample_sentences,
-            shuffle_input_sentence=options.sample_sentences > 0,
+            user_defined_symbols=list(options.user_symbols),
             normalization_rule_name="identity",
             hard_vocab_limit=False,
             max_sentence_length=_LONGEST_SENTENCE,
@@ -55,10 +52,11 @@ def train_model(sentences: Iterable[str], options: SubwordOptions, *, seed: int,
             f"SentencePiece cannot make {options.vocab_size} pieces of this text; raise subword.vocab_size or lower "
             f"subword.character_coverage ({options.character_coverage}). It says: {error}"
         ) from error
-    prefix.with_name(f"{prefix.name}.model").write_bytes(model.getvalue())
-    pieces = load_model(prefix.with_name(f"{prefix.name}.model"))
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     vocabulary = [f"{pieces.id_to_piece(index)}\t{pieces.get_score(index):g}\n" for index in range(len(pieces))]
     prefix.with_name(f"{prefix.name}.vocab").write_text("".join(vocabulary), encoding="utf-8")
+    with written_whole(prefix.with_name(f"{prefix.name}.model")) as path:
+        path.write_bytes(model.getvalue())
 
 
 def load_model(path: Path) -> sentencepiece.SentencePieceProcessor:
@@ -72,20 +70,46 @@ def dictionary_lines(model: sentencepiece.SentencePieceProcessor) -> list[str]:
     Special pieces are left out, since fairseq has its own. The counts are made up (falling with the piece's number):
     fairseq keeps the order of the file and uses counts for nothing that is used here.
     """
-    ordinary = [index for index in range(len(model)) if not (model.is_control(index) or model.is_unknown(index))]
-    return [f"{model.id_to_piece(index)} {len(model) - index}\n" for index in ordinary]
+    return [f"{model.id_to_piece(index)} {len(model) - index}\n" for index in _ordinary(model)]
 
 
-def encode(
-    model: sentencepiece.SentencePieceProcessor, lines: Iterable[str], path: Path, *, workers: int = 1
-) -> TokenCount:
-    """Write every line as its pieces with spaces between, a line a line."""
-    count, lines = TokenCount(), iter(lines)
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
-        while batch := list(islice(lines, _BATCH)):
-            for pieces in model.encode(batch, out_type=str, num_threads=workers):
-                file.write(" ".join(pieces) + "\n")
-                count.tokens += len(pieces)
-                count.unknown += sum(model.is_unknown(index) for index in map(model.piece_to_id, pieces))
-            count.lines += len(batch)
-    return count
+def _ordinary(model: sentencepiece.SentencePieceProcessor) -> list[int]:
+    return [index for index in range(len(model)) if not (model.is_control(index) or model.is_unknown(index))]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Turns lines into the token numbers that fairseq gives the same pieces."""
+
+    model_file: Path
+
+    @cached_property
+    def model(self) -> sentencepiece.SentencePieceProcessor:
+        """The model, read at first use in each process."""
+        return load_model(self.model_file)
+
+    @cached_property
+    def numbers(self) -> NDArray:
+        """fairseq's number of every piece, shape ``(pieces,)``."""
+        ordinary = _ordinary(self.model)
+        numbers = np.full(len(self.model), UNKNOWN, dtype=token_type(_SPECIAL + len(ordinary)))
+        numbers[ordinary] = np.arange(_SPECIAL, _SPECIAL + len(ordinary))
+        return numbers
+
+    def encode(self, lines: Sequence[str]) -> tuple[NDArray, NDArray[np.int32]]:
+        """Encode lines one after the other.
+
+        Returns:
+            the token numbers, each line ended by ``END``, shape ``(tokens,)``, and the sizes of the lines in tokens,
+            ``END`` included, shape ``(lines,)``.
+        """
+        pieces = self.model.encode(list(lines), out_type=int, num_threads=1)
+        sizes = np.fromiter(map(len, pieces), np.int32, len(pieces)) + np.int32(1)
+        tokens = np.full(int(sizes.sum()), END, dtype=self.numbers.dtype)
+        within = np.ones(len(tokens), dtype=np.bool_)
+        within[np.cumsum(sizes) - 1] = False
+        tokens[within] = self.numbers[np.fromiter(chain.from_iterable(pieces), np.int32, len(tokens) - len(pieces))]
+        return tokens, sizes
+
+    def __getstate__(self) -> dict[str, Path]:
+        return {"model_file": self.model_file}  # every process reads its own

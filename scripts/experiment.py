@@ -41,6 +41,7 @@ class Experiment:
         path: the YAML file.
         name: results go to ``runs/<name>/``.
         data: folder of the binarised data.
+        shards: parts that the training data is cut into; an epoch goes through one of them.
         data_config: the ``data:`` mapping as it stands in the file.
         target_pair: the pair that is scored, e.g. ``en-de``.
         tests: names of its test sets, in the order of the file.
@@ -68,6 +69,17 @@ class Experiment:
     beam: int = 5
     batch_size: int = 64
     bootstrap: int = 1000
+    shards: int = 1
+
+    @property
+    def train_data(self) -> str:
+        """The data as ``fairseq-train`` takes it: the folder, or its ``shard0``, ``shard1`` ... with colons between."""
+        return os.pathsep.join(map(str, self.train_folders))
+
+    @property
+    def train_folders(self) -> list[Path]:
+        """The folders that hold training data."""
+        return [self.data / f"shard{number}" for number in range(self.shards)] if self.shards > 1 else [self.data]
 
     @property
     def root(self) -> Path:
@@ -155,6 +167,7 @@ def load_experiment(path: str | os.PathLike[str]) -> Experiment:
         setting_options=_setting_options(reader, train, settings),
         threads=reader.count(train, "threads", "train", 1),
         resources=reader.optional(train, "resources", dict, "train") or {},
+        shards=reader.count(data, "shards", "data", 1),
         **{key: reader.count(evaluate, key, "evaluate", 1) for key in evaluate},
     )
 

@@ -42,25 +42,57 @@ def check_data(experiment: Experiment) -> None:
     Raises:
         ValueError: naming the file that is missing, and the command that makes it.
     """
-    for name in ("spm.model", "signature.json"):
-        if not (experiment.data / name).is_file():
-            raise ValueError(
-                f"{experiment.data / name}: not found; prepare the data first: "
-                f"python -m data_prep prepare --config {experiment.path}"
-            )
+    pairs = {pair for setting in experiment.settings.values() for pair in setting}
+    dictionaries = sorted({f"dict.{language}.txt" for pair in pairs for language in pair.split("-")})
+    folders = [experiment.data, *experiment.train_folders]
+    needed = [experiment.data / "spm.model", experiment.data / "signature.json"]
+    for path in [*needed, *(folder / name for folder in folders for name in dictionaries)]:
+        if not path.is_file():
+            raise ValueError(f"{path}: not found; prepare the data first: {prepare_command(experiment)}")
+
+
+def prepare_command(experiment: Experiment) -> str:
+    """The command that makes the data."""
+    return f"python -m data_prep prepare --config {experiment.path}"
 
 
 def recipe(experiment: Experiment, cell: Cell) -> dict[str, Any]:
-    """What a cell is trained with; a directory that was begun with another recipe is not continued."""
-    signature = json.loads((experiment.data / "signature.json").read_text(encoding="utf-8"))
+    """What a cell is trained with; a directory that was begun with another recipe is not continued.
+
+    Raises:
+        ValueError: if the data's signature is damaged.
+    """
+    way_out = f"remove {experiment.data} and prepare the data again: {prepare_command(experiment)}"
+    signature = read_record(experiment.data / "signature.json", {"identity": str}, way_out)
     return {"arguments": experiment.train_arguments(cell), "data": signature["identity"]}
+
+
+def read_record(path: Path, entries: dict[str, type], way_out: str) -> dict[str, Any]:
+    """Read a JSON file that was written by a program.
+
+    Args:
+        path: the file.
+        entries: what it must hold, and of which type.
+        way_out: ends the message where it does not.
+
+    Raises:
+        ValueError: if the file is no JSON, or an entry is missing or of another type.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: is damaged ({error}); {way_out}") from None
+    for name, kind in entries.items():
+        if not isinstance(content, dict) or not isinstance(content.get(name), kind):
+            raise ValueError(f"{path}: is damaged (it has no {name!r} as it should be); {way_out}")
+    return dict(content)
 
 
 def check_recipe(directory: Path, wanted: dict[str, Any]) -> None:
     """Record the recipe in a new directory, or compare it with the one recorded.
 
     Raises:
-        ValueError: if the directory was begun with other options or other data.
+        ValueError: if the directory was begun with other options or other data, or its record is damaged.
     """
     path = directory / "recipe.json"
     if not path.exists():
@@ -69,13 +101,14 @@ def check_recipe(directory: Path, wanted: dict[str, Any]) -> None:
                              "remove the directory to train anew")  # fmt: skip
         write_json(path, wanted)
         return
-    found = json.loads(path.read_text(encoding="utf-8"))
+    way_out = f"how {directory} was begun is unknown, remove the directory to train anew"
+    found = read_record(path, {"arguments": list, "data": str}, way_out)
     if found == wanted:
         return
     if found["data"] != wanted["data"]:
         difference = "on data prepared differently"
     else:
-        difference = f"with {' '.join(found['arguments'])}, now wanted: {' '.join(wanted['arguments'])}"
+        difference = f"with {' '.join(map(str, found['arguments']))}, now wanted: {' '.join(wanted['arguments'])}"
     raise ValueError(
         f"{directory}: was begun {difference}; take the change back, give the experiment another name, "
         "or remove the directory to train anew"
@@ -97,7 +130,7 @@ def exclusive(directory: Path) -> Iterator[int]:
 def train_command(experiment: Experiment, cell: Cell) -> list[str]:
     """The complete command line of ``fairseq-train``."""
     return [
-        sys.executable, "-P", "-m", "fairseq_cli.train", str(experiment.data), "--user-dir", str(USER_DIR),
+        sys.executable, "-P", "-m", "fairseq_cli.train", experiment.train_data, "--user-dir", str(USER_DIR),
         "--save-dir", str(experiment.model_dir(cell)), *experiment.train_arguments(cell),
     ]  # fmt: skip
 

@@ -5,22 +5,30 @@ import logging
 import sys
 from pathlib import Path
 
-from data_prep.config import DataConfig, load, override, parse
+from data_prep.config import Config, override
+from data_prep.datasets import find
+from data_prep.experiment_file import load, parse
 from data_prep.prepare import prepare
 
-HELP = "clean, cut into subwords and binarise parallel text"
+HELP = "clean, cut into subwords and binarise parallel text, or binarise text for language models"
 EXAMPLES = """\
 examples:
   # everything a configuration asks for
   python -m data_prep prepare --config configs/demo.yaml
   python -m data_prep prepare --config configs/formal_small.yaml --corpora path/to/corpora --overwrite
 
+  # data sets of the catalogue (python -m data_prep list), from local copies of their archives or downloaded
+  python -m data_prep prepare --dataset wmt14.en-de wmt14.en-fr --downloads archives --vocab-size 32000 \\
+      --out runs/wmt14/data
+  python -m data_prep prepare --dataset wikitext-2 --out runs/wikitext-2/data
+
   # one language pair without a configuration
   python -m data_prep prepare --pair en-de --train-src train.en --train-tgt train.de \\
       --valid-src valid.en --valid-tgt valid.de --test in_domain news.en news.de --test transfer ted.en ted.de \\
       --vocab-size 8000 --out runs/mine/data
 """
-_PLAIN_FILES = ("train_src", "train_tgt", "valid_src", "valid_tgt", "out")
+_PLAIN_FILES = ("pair", "train_src", "train_tgt", "valid_src", "valid_tgt")
+_OPTIONS = ("test", "dataset", "downloads", "vocab_size", "shards", "seed")
 _SPLITS = {"train": "training", "valid": "validation"}
 _SIDES = {"src": "source", "tgt": "target"}
 
@@ -33,7 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, metavar="N", help="processes; the result does not depend on it")
     parser.add_argument("--overwrite", action="store_true", help="replace what is in the output folder")
     parser.add_argument("--quiet", action="store_true", help="show errors only")
-    plain = parser.add_argument_group("without --config")
+    known = parser.add_argument_group("data sets of the catalogue, without --config")
+    known.add_argument("--dataset", nargs="+", metavar="NAME", help="one for each language pair")
+    known.add_argument("--downloads", metavar="DIR", help="where their archives are, or go to (default: downloads)")
+    plain = parser.add_argument_group("own text, without --config")
     plain.add_argument("--pair", metavar="SRC-TGT", help="for example en-de")
     for split, split_name in _SPLITS.items():
         for side, side_name in _SIDES.items():
@@ -45,8 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("NAME", "SRC", "TGT"),
         help="a test set; may be given several times",
     )
-    plain.add_argument("--vocab-size", type=int, metavar="N", help="pieces of the joint SentencePiece model")
-    plain.add_argument("--seed", type=int, metavar="N", help="of the SentencePiece model")
+    both = parser.add_argument_group("both of these")
+    both.add_argument("--vocab-size", type=int, metavar="N", help="pieces of the joint SentencePiece model")
+    both.add_argument("--shards", type=int, metavar="N", help="parts of the training text; fairseq reads one an epoch")
+    both.add_argument("--seed", type=int, metavar="N", help="of the SentencePiece model")
 
 
 def run(args: argparse.Namespace, command: str) -> int:
@@ -57,39 +70,54 @@ def run(args: argparse.Namespace, command: str) -> int:
     return 0
 
 
-def _configuration(args: argparse.Namespace) -> DataConfig:
+def _configuration(args: argparse.Namespace) -> Config:
     """Make the configuration of the command line.
 
     Raises:
         ValueError: if options contradict each other or one is missing.
     """
-    plain = {name: getattr(args, name) for name in ("pair", *_PLAIN_FILES[:-1], "test", "vocab_size", "seed")}
+    given = [name for name in (*_PLAIN_FILES, *_OPTIONS) if getattr(args, name) is not None]
     if args.config:
-        given = [_option(name) for name, value in plain.items() if value is not None]
         if given:
-            raise ValueError(f"--config and {given[0]} contradict each other; put the value into the configuration")
+            raise ValueError(
+                f"--config and {_option(given[0])} contradict each other; put the value into the configuration"
+            )
         return override(load(args.config, args.corpora), out=args.out, workers=args.workers)
-    missing = [_option(name) for name in ("pair", *_PLAIN_FILES) if getattr(args, name) is None]
+    if args.dataset:
+        unwanted = [name for name in (*_PLAIN_FILES, "test") if name in given]
+        if unwanted:
+            raise ValueError(f"--dataset and {_option(unwanted[0])} contradict each other; use --config for both")
+    missing = [_option(name) for name in (() if args.dataset else _PLAIN_FILES) if name not in given]
+    missing += [] if args.out else ["--out"]
     if missing:
         raise ValueError(f"without --config these options are missing: {', '.join(missing)}")
-    return override(parse(_plain_mapping(args), args.corpora), workers=args.workers)
+    text = _datasets(args.dataset) if args.dataset else {"pairs": {args.pair: _plain_pair(args)}}
+    common = {name: getattr(args, name) for name in ("out", "downloads", "shards", "seed") if getattr(args, name)}
+    subword = {} if args.vocab_size is None else {"subword": {"vocab_size": args.vocab_size}}
+    return override(parse({**text, **common, **subword}, args.corpora), workers=args.workers)
 
 
-def _plain_mapping(args: argparse.Namespace) -> dict[str, object]:
+def _datasets(names: list[str]) -> dict[str, object]:
+    """Say in the words of the configuration: all of these data sets."""
+    datasets = [find(name) for name in names]
+    if not all(dataset.pair for dataset in datasets):
+        if len(datasets) > 1:
+            raise ValueError(f"--dataset: expected one for text of one language, got {', '.join(names)}")
+        return {"text": {"dataset": names[0]}}
+    if len({dataset.pair for dataset in datasets}) < len(datasets):
+        raise ValueError("--dataset: expected one for each language pair; use --config to mix several in one")
+    return {"pairs": {dataset.pair: {"dataset": dataset.name} for dataset in datasets}}
+
+
+def _plain_pair(args: argparse.Namespace) -> dict[str, object]:
     """Say in the words of the configuration what the options for one pair say."""
     tests = {name: {"src": src, "tgt": tgt} for name, src, tgt in args.test or []}
     if len(tests) < len(args.test or []):
         raise ValueError("--test: a name is given twice")
-    pair = {
+    return {
         "train": [{"src": args.train_src, "tgt": args.train_tgt}],
         "valid": {"src": args.valid_src, "tgt": args.valid_tgt},
         "tests": tests,
-    }
-    return {
-        "out": args.out,
-        "pairs": {args.pair: pair},
-        "subword": {} if args.vocab_size is None else {"vocab_size": args.vocab_size},
-        **({} if args.seed is None else {"seed": args.seed}),
     }
 
 

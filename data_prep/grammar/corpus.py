@@ -1,5 +1,6 @@
 """Draw the sentences of an embedded corpus and write its splits."""
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -98,10 +99,11 @@ def write_corpus(out: Path, *, domain: str, pairs: int, valid_pairs: int, test_p
     stamp.check_replaceable(out)
     drawn = triples(domain, seed)
     splits = {split: [next(drawn) for _ in range(size)] for split, size in sizes.items()}
-    with building(out) as folder:
+    with building(out, json.dumps(parameters)) as place:
+        place.empty_result()
         for split, lines in splits.items():
             for column, language in enumerate(LANGUAGES if lines else ()):
                 text = "".join(f"{triple[column]}\n" for triple in lines)
-                (folder / f"{split}.{language}").write_bytes(text.encode())
-        stamp.write(folder, parameters)
+                (place.result / f"{split}.{language}").write_bytes(text.encode())
+        stamp.write(place.result, parameters)
     logger.info("wrote %s: %s", out, ", ".join(f"{size} {split}" for split, size in sizes.items() if size))

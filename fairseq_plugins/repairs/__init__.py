@@ -28,6 +28,8 @@ from fairseq_plugins.repairs import (
     numpy2,
     rank_broadcast,
     safe_checkpoints,
+    signed_dictionaries,
+    trained_dictionaries,
 )
 
 logger = logging.getLogger(__name__)
@@ -47,6 +49,8 @@ REPAIRS = (
     empty_eval_lm,
     half_precision,
     consumer_exit,
+    signed_dictionaries,
+    trained_dictionaries,
 )
 _applied: set[str] = set()
 

@@ -55,23 +55,29 @@ def apply() -> None:
     checkpoint_utils.load_ema_from_checkpoint = refuse_pickles(checkpoint_utils.load_ema_from_checkpoint)
 
 
-def refuse_pickles(load: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a function that loads a checkpoint: read it with ``weights_only`` first, whatever fairseq does afterwards.
+def read_plain(path: str) -> Any:
+    """Read a checkpoint with ``weights_only``. Tensors of a zip checkpoint are mapped, not read, so this costs little.
 
-    Tensors of a zip checkpoint are mapped, not read, so the first pass costs little.
+    Raises:
+        ValueError: it holds anything but tensors, numbers, text and settings.
     """
+    local_path = PathManager.get_local_path(path)
+    try:
+        return torch.load(local_path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(local_path))
+    except pickle.UnpicklingError as error:
+        reason = str(error.__context__ or error).partition(" Please use")[0]
+        raise ValueError(
+            f"{path}: refused, nothing in it was run: a checkpoint may hold tensors, numbers, text and settings "
+            f"only. {reason}"
+        ) from None
+
+
+def refuse_pickles(load: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a function that loads a checkpoint: read it with ``weights_only`` first, whatever fairseq does then."""
 
     @functools.wraps(load)
     def load_checked(path: str, *args: Any, **kwargs: Any) -> Any:
-        local_path = PathManager.get_local_path(path)
-        try:
-            torch.load(local_path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(local_path))
-        except pickle.UnpicklingError as error:
-            reason = str(error.__context__ or error).partition(" Please use")[0]
-            raise ValueError(
-                f"{path}: refused, nothing in it was run: a checkpoint may hold tensors, numbers, text and settings "
-                f"only. {reason}"
-            ) from None
+        read_plain(path)
         return load(path, *args, **kwargs)
 
     return load_checked

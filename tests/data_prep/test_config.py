@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from data_prep.config import load, override, parse
+from data_prep.config import DatasetSplit, HubSource, Text, override
+from data_prep.experiment_file import load, parse
+from data_prep.formats import PairSource
 
 TEXT = {"src": "a.en", "tgt": "a.de"}
 
@@ -22,9 +24,9 @@ def with_pair(**changes):
 def test_defaults_and_order():
     config = parse(mapping())
     assert config.languages == ["en", "de"]
-    assert config.input_files() == [Path("a.en"), Path("a.de")]
-    assert (config.seed, config.workers, config.grammar) == (1, 1, ())
-    assert (config.clean.max_words, config.clean.max_ratio) == (100, 3.0)
+    assert config.pairs["en-de"].train[0].sources == (PairSource(("a.en", "a.de")),)
+    assert (config.seed, config.workers, config.grammar, config.shards) == (1, 1, (), 1)
+    assert [check.name for check in config.clean] == ["empty", "length", "ratio", "test_overlap", "duplicate"]
     assert (config.subword.vocab_size, config.subword.character_coverage, config.subword.model_type) == (
         8000,
         1.0,
@@ -38,24 +40,58 @@ def test_corpora_placeholder(tmp_path):
     del data["out"]
     path.write_text(yaml.safe_dump({"name": "x", "corpora_root": "root", "data": data}))
     corpus = load(path).pairs["en-de"].train[0]
-    assert (corpus.src, corpus.tgt, corpus.labels) == (Path("root/t.en"), Path("t.de"), Path("root/l"))
-    assert load(path, Path("other")).pairs["en-de"].train[0].src == Path("other/t.en")
+    assert (corpus.sources[0].files, corpus.labels, corpus.detokenize) == (("root/t.en", "t.de"), "root/l", ("tok",))
+    assert load(path, Path("other")).pairs["en-de"].train[0].sources[0].files[0] == "other/t.en"
     assert load(path).out == Path("runs/x/data")
     assert override(load(path), out=Path("o"), workers=3) == parse({**data, "out": "o", "workers": 3}, Path("root"))
     path.write_text(yaml.safe_dump({"name": "x", "corpora_root": None, "data": data}))
-    with pytest.raises(ValueError, match=r"x\.yaml: .*train\[0\]\.src: \{corpora\}/t\.en needs .*--corpora DIR"):
+    with pytest.raises(ValueError, match=r"x\.yaml: .*train\[0\]\.labels: \{corpora\}/l needs .*--corpora DIR"):
         load(path)
+
+
+def test_every_kind_of_source():
+    options = parse(
+        with_pair(
+            train=[
+                {"src": ["a.en", "b.en"], "tgt": ["a.de", "b.de"], "name": "two"},
+                {"file": "x.tsv", "columns": [2, "de"]},
+                {"file": "x.xml", "reference": "B", "format": "wmt_xml"},
+                {"hub": "wmt/wmt14", "config": "de-en", "split": "train"},
+                {"dataset": "wmt14.en-de"},
+            ],
+            valid={"every": 23},
+            tests={"ted": {"dataset": "iwslt14.en-de"}, "news": {"dataset": "wmt14.en-de", "split": "valid"}},
+        )
+    ).pairs["en-de"]
+    assert [corpus.sources for corpus in options.train] == [
+        (PairSource(("a.en", "a.de")), PairSource(("b.en", "b.de"))),
+        (PairSource(("x.tsv",), columns=("2", "de")),),
+        (PairSource(("x.xml",), format="wmt_xml", reference="B"),),
+        (HubSource("wmt/wmt14", "train", "de-en"),),
+        (DatasetSplit("wmt14.en-de", "train"),),
+    ]
+    assert [corpus.name for corpus in options.train] == ["two", "x", "x", "wmt/wmt14", "wmt14.en-de"]
+    assert (options.valid, options.valid_every) == (None, 23)
+    assert options.tests["ted"].sources == (DatasetSplit("iwslt14.en-de", "test"),)
+    assert options.tests["news"].sources == (DatasetSplit("wmt14.en-de", "valid"),)
+
+
+def test_a_whole_data_set_and_one_of_text():
+    options = parse(mapping(pairs={"en-de": {"dataset": "wmt14.en-de"}})).pairs["en-de"]
+    assert options.tests == {"newstest2014": Text((DatasetSplit("wmt14.en-de", "newstest2014"),))}
+    config = parse({"out": "data", "text": {"dataset": "wikitext-2"}, "workers": 2})
+    assert (config.dataset, config.workers, config.train) == ("wikitext-2", 2, "")
+    assert parse({"out": "o", "text": {"train": "a", "valid": "b", "test": "c"}}).test == "c"
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (mapping(sed=1), r"data: unknown key 'sed'; known keys: out, pairs, seed, grammar"),
-        (mapping(clean={"max_word": 3}), r"data\.clean: unknown key 'max_word'; known keys: max_words, max_ratio"),
-        (mapping(clean={"max_words": 0}), r"clean\.max_words: expected at least 1, got 0"),
-        (mapping(clean={"max_ratio": 0.5}), r"clean\.max_ratio: expected at least 1, got 0\.5"),
-        (mapping(clean={"max_words": "many"}), r"data\.clean\.max_words: expected int, got 'many'"),
-        (mapping(clean={"deduplicate": 1}), r"data\.clean\.deduplicate: expected bool, got 1"),
+        (mapping(sed=1), r"data: unknown key 'sed'; known keys: out, pairs, downloads, seed, grammar"),
+        (mapping(clean={"max_words": 3}), r"data\.clean: expected a list, got \{'max_words': 3\}"),
+        (mapping(clean=["lenght"]), r"data\.clean\[0\]: unknown filter 'lenght'; known filters: empty, length"),
+        (mapping(shards=0), r"shards: expected at least 1, got 0"),
+        (mapping(subword={"user_symbols": ["a b"]}), r"user_symbols: expected different words without .*'a b'"),
         (mapping(seed=True), r"data\.seed: expected int, got True"),
         (mapping(seed=-1), r"seed: expected 0 to 4294967295, got -1"),
         (mapping(workers=0), r"workers: expected at least 1, got 0"),
@@ -75,6 +111,17 @@ def test_corpora_placeholder(tmp_path):
         (mapping(pairs={"en-de": {"valid": TEXT}}), r"data\.pairs\.en-de: the key 'train' is missing"),
         (with_pair(train=[]), r"train: expected at least one corpus"),
         (with_pair(train=TEXT), r"data\.pairs\.en-de\.train: expected a list"),
+        (with_pair(valid={"every": 1}), r"valid\.every: expected at least 2, got 1"),
+        (with_pair(valid={"every": "x"}), r"valid\.every: expected int, got 'x'"),
+        (with_pair(valid_every=3), r"data\.pairs\.en-de: unknown key 'valid_every'; known keys: train, valid, tests"),
+        (with_pair(train=[{"src": ["a", "b"], "tgt": "c"}]), r"train\[0\]: src names 2 files and tgt 1; expected as"),
+        (with_pair(train=[{"file": "a.tsv", "columns": [1]}]), r"train\[0\]\.columns: expected two, of source and"),
+        (with_pair(train=[{"file": "a", "src": "b"}]), r"train\[0\]: unknown key 'src'; known keys: file, format"),
+        (with_pair(train=[{"hub": "a"}]), r"train\[0\]: the key 'split' is missing"),
+        (mapping(pairs={"en-de": {"dataset": "wmt15"}}), r"wmt15"),
+        ({"out": "o", "text": {"train": "a"}}, r"text: expected the keys train, valid and test, or dataset alone"),
+        ({"out": "o", "text": {"trian": "a"}}, r"data\.text: unknown key 'trian'; known keys: train, valid, test"),
+        ({"out": "o", "text": {"dataset": "x"}, "seed": 1}, r"data: unknown key 'seed' beside 'text'"),
         (with_pair(valid={"src": "a"}), r"data\.pairs\.en-de\.valid: the key 'tgt' is missing"),
         (with_pair(valid={"src": 3, "tgt": "a"}), r"valid\.src: expected a path, got 3"),
         (with_pair(tests={"a/b": TEXT}), r"tests: 'a/b' cannot name a folder"),

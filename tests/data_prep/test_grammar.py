@@ -338,6 +338,7 @@ def test_a_run_that_is_cut_short_changes_nothing(tmp_path, monkeypatch):
         patches.setattr(stamp, "write", mock.Mock(side_effect=KeyboardInterrupt))
         write(tmp_path / "a", seed=4)
     assert {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()} == first
+    write(tmp_path / "a", seed=4)
     assert list(tmp_path.iterdir()) == [tmp_path / "a"]
 
 

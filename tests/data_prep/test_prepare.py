@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import struct
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,9 +10,9 @@ import numpy as np
 import pytest
 import yaml
 
-from data_prep import binarize, prepare, signature
+from data_prep import indexed, parallel, prepare, signature
 from data_prep.__main__ import main
-from data_prep.config import load
+from data_prep.experiment_file import load
 
 THINGS = ["house", "tree", "river", "road", "garden"]
 WORDS = {
@@ -77,7 +76,7 @@ def configuration(folder, pairs, **changes):
     data = {
         "out": str(folder / "out"),
         "pairs": pairs,
-        "clean": {"max_words": 30},
+        "clean": ["empty", {"length": {"max_words": 30}}, {"ratio": {"max": 3}}, "test_overlap", "duplicate"],
         "subword": {"vocab_size": 120},
         **changes,
     }
@@ -95,27 +94,8 @@ def prepared(corpora, tmp_path_factory):
     return folder / "out"
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """Replace fairseq-preprocess by a stand-in that writes the index headers only."""
-
-    def preprocess(folder, pair, dictionary, *, tests, encoded, workers):
-        names = {"train": "train", "valid": "valid"}
-        names.update({f"test{number or ''}": f"test-{name}" for number, name in enumerate(tests)})
-        for split, text in names.items():
-            for lang in pair.split("-"):
-                lines = (folder / encoded / f"{text}.{pair}.{lang}").read_bytes().count(b"\n")
-                header = struct.pack("<9sQBQ", b"MMIDIDX\x00\x00", 1, 4, lines)
-                (folder / f"{split}.{pair}.{lang}.idx").write_bytes(header)
-                (folder / f"{split}.{pair}.{lang}.bin").touch()
-        for lang in pair.split("-"):
-            shutil.copyfile(folder / dictionary, folder / f"dict.{lang}.txt")
-
-    monkeypatch.setattr(binarize, "preprocess", preprocess)
-
-
-def segments(path):
-    return binarize.count_segments(Path(path))
+def segments(prefix):
+    return len(indexed.read(prefix))
 
 
 def test_layout_is_complete(prepared):
@@ -123,7 +103,7 @@ def test_layout_is_complete(prepared):
     sides += ("train.en-fr.en", "train.en-fr.fr", "valid.en-fr.en", "valid.en-fr.fr")
     files = {f"{side}.{kind}" for side in sides for kind in ("bin", "idx")}
     dictionaries = {f"dict.{lang}.txt" for lang in ("en", "de", "fr")}
-    files |= dictionaries | {"spm.model", "spm.vocab", "report.json", "signature.json", "tests"}
+    files |= dictionaries | {"spm.model", "spm.vocab", "report.json", "signature.json", "throughput.json", "tests"}
     assert {path.name for path in prepared.iterdir()} == files
     english_german = {f"test.en-de.{lang}.{kind}" for lang in ("en", "de") for kind in ("bin", "idx")}
     transfer = english_german | dictionaries | {"en-de.src", "en-de.ref"}
@@ -143,7 +123,7 @@ def test_all_dictionaries_are_the_vocabulary(prepared):
 def test_report_counts_every_pair(prepared):
     report = json.loads((prepared / "report.json").read_text(encoding="utf-8"))
     one, two = report["pairs"]["en-de"]["train"]
-    reasons = {"empty": 2, "too_long": 1, "ratio": 1, "in_test_set": 3, "duplicate": 1}
+    reasons = {"empty": 2, "length": 1, "ratio": 1, "test_overlap": 3, "duplicate": 1}
     assert (one["read"], one["kept"], one["dropped"], one["detokenized"]) == (68, 60, reasons, 0)
     assert (two["name"], two["read"], two["kept"], two["detokenized"]) == ("two", 22, 20, 20)
     assert two["dropped"] == {**dict.fromkeys(reasons, 0), "duplicate": 2}
@@ -157,11 +137,11 @@ def test_report_counts_every_pair(prepared):
 
 
 def test_binarised_data_has_every_line(prepared):
-    assert segments(prepared / "train.en-de.de.idx") == 80
-    assert segments(prepared / "train.en-fr.en.idx") == 40
-    assert segments(prepared / "valid.en-fr.fr.idx") == 7
-    assert segments(prepared / "tests" / "in_domain" / "test.en-de.en.idx") == 4
-    assert segments(prepared / "tests" / "in_domain" / "test.en-fr.fr.idx") == 1
+    assert segments(prepared / "train.en-de.de") == 80
+    assert segments(prepared / "train.en-fr.en") == 40
+    assert segments(prepared / "valid.en-fr.fr") == 7
+    assert segments(prepared / "tests" / "in_domain" / "test.en-de.en") == 4
+    assert segments(prepared / "tests" / "in_domain" / "test.en-fr.fr") == 1
 
 
 def read_binarised(path, folder):
@@ -192,24 +172,31 @@ def test_signature_says_what_went_in(prepared, corpora):
     assert signed["command"].startswith("python -m data_prep prepare --config ")
     assert signed["seed"] == 1
     source = corpora["en-fr"]["train"][0]["src"]
-    assert signed["inputs"][source] == {"sha256": signature.sha256(Path(source)), "lines": 40}
+    size = Path(source).stat().st_size
+    assert signed["inputs"][source] == {"sha256": signature.sha256(Path(source)), "bytes": size}
     assert len(signed["inputs"]) == 17
-    assert signed["config"]["clean"]["max_words"] == 30
+    assert [list(check) for check in signed["config"]["clean"]][-2:] == [["test_overlap"], ["duplicate"]]
+    assert signed["config"]["clean"][1]["length"]["max_words"] == 30
     assert signed["dictionaries"]["dict.fr.txt"] == signature.sha256(prepared / "dict.fr.txt")
     assert {"sentencepiece", "sacremoses", "fairseq-fixed"} <= signed["versions"].keys()
+    files = {path.relative_to(prepared).as_posix(): path for path in prepared.rglob("*") if path.is_file()}
+    assert signed["files"].keys() == files.keys() - {"signature.json", "throughput.json"}
+    for name, facts in signed["files"].items():
+        assert facts == {"sha256": signature.sha256(files[name]), "bytes": files[name].stat().st_size}
+
+
+UNLIKE = {"signature.json", "throughput.json"}  # of two runs with different command lines
 
 
 def test_second_run_gives_the_same_bytes(prepared, corpora, tmp_path):
     assert main(["prepare", "--config", str(configuration(tmp_path, corpora)), "--quiet", "--workers", "2"]) == 0
-    files = [
-        path.relative_to(prepared) for path in prepared.rglob("*") if path.is_file() and path.name != "signature.json"
-    ]
+    files = [path.relative_to(prepared) for path in prepared.rglob("*") if path.is_file() and path.name not in UNLIKE]
     assert len(files) > 30
     for file in files:
         assert (tmp_path / "out" / file).read_bytes() == (prepared / file).read_bytes(), file
 
 
-def test_up_to_date_overwrite_and_change(corpora, tmp_path, quick, capsys, caplog):
+def test_up_to_date_overwrite_and_change(corpora, tmp_path, capsys, caplog):
     pairs = {"en-fr": corpora["en-fr"]}
     config = str(configuration(tmp_path, pairs))
     assert main(["prepare", "--config", config]) == 0
@@ -230,7 +217,7 @@ def test_up_to_date_overwrite_and_change(corpora, tmp_path, quick, capsys, caplo
     assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.yaml", "out"]
 
 
-def test_a_moved_corpus_is_still_up_to_date(corpora, tmp_path, quick, caplog):
+def test_a_moved_corpus_is_still_up_to_date(corpora, tmp_path, caplog):
     source = Path(corpora["en-fr"]["train"][0]["src"]).parent
     pairs = json.loads(json.dumps({"en-fr": corpora["en-fr"]}).replace(str(source), "{corpora}"))
     config = str(configuration(tmp_path, pairs))
@@ -258,14 +245,7 @@ def test_a_foreign_folder_is_never_replaced(corpora, tmp_path, capsys, overwrite
     assert "out: is a file; expected a folder or nothing" in capsys.readouterr().err
 
 
-def test_failing_fairseq_leaves_nothing(corpora, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(binarize.sys, "executable", "/bin/false")
-    assert main(["prepare", "--config", str(configuration(tmp_path, {"en-fr": corpora["en-fr"]}))]) == 1
-    assert "error: fairseq-preprocess failed for en-fr with exit status 1" in capsys.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ["experiment.yaml"]
-
-
-def test_interruption_leaves_nothing_and_keeps_the_old(corpora, tmp_path, quick, monkeypatch):
+def test_interruption_keeps_the_old_and_is_gone_on_with(corpora, tmp_path, monkeypatch):
     config = str(configuration(tmp_path, {"en-fr": corpora["en-fr"]}))
     assert main(["prepare", "--config", config]) == 0
     before = (tmp_path / "out" / "signature.json").read_bytes()
@@ -273,18 +253,15 @@ def test_interruption_leaves_nothing_and_keeps_the_old(corpora, tmp_path, quick,
     def interrupt(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(prepare, "_binarize_pair", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        main(["prepare", "--config", config, "--overwrite"])
+    with monkeypatch.context() as patched:
+        patched.setattr(parallel.Build, "_encode", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            main(["prepare", "--config", config, "--overwrite"])
     assert (tmp_path / "out" / "signature.json").read_bytes() == before
+    assert (tmp_path / "out.tmp" / "work" / "spm.model").exists()
+    monkeypatch.setattr(parallel.subword, "train_model", interrupt)  # is not called again
+    assert main(["prepare", "--config", config, "--overwrite"]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.yaml", "out"]
-
-
-def test_a_lost_line_is_found(corpora, tmp_path, quick, monkeypatch, capsys):
-    monkeypatch.setattr(binarize, "count_segments", lambda index: 39)
-    assert main(["prepare", "--config", str(configuration(tmp_path, {"en-fr": corpora["en-fr"]}))]) == 1
-    assert "train.en-fr.en: the text has 40 lines, the binarised data 39" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture
@@ -334,10 +311,10 @@ def test_missing_and_empty_file(tmp_path, broken, capsys):
 def test_nothing_left_of_a_corpus(tmp_path, broken, capsys):
     (tmp_path / "text" / "french.fr").write_text("\n" * 40)
     message = run_broken(tmp_path, broken, capsys)
-    assert "french.en: no training pair is left of 40; dropped: {'empty': 40," in message
+    assert "text: no training pair is left of 40; dropped: {'empty': 40," in message
 
 
-def test_grammar_text_is_written_first(tmp_path, quick, monkeypatch):
+def test_grammar_text_is_written_first(tmp_path, monkeypatch):
     calls = []
 
     def write_corpus(out, **options):
@@ -356,10 +333,10 @@ def test_grammar_text_is_written_first(tmp_path, quick, monkeypatch):
     path = configuration(tmp_path, pairs, grammar=[{**grammar, "out": str(text)}])
     assert prepare.prepare(load(path))
     assert calls == [(text, grammar)]
-    assert segments(tmp_path / "out" / "tests" / "transfer" / "test.en-de.de.idx") == 5
+    assert segments(tmp_path / "out" / "tests" / "transfer" / "test.en-de.de") == 5
 
 
-def test_one_pair_without_configuration(corpora, tmp_path, quick):
+def test_one_pair_without_configuration(corpora, tmp_path):
     pair, out = corpora["en-fr"], tmp_path / "plain"
     files = [
         *("--train-src", pair["train"][0]["src"], "--train-tgt", pair["train"][0]["tgt"]),
@@ -369,7 +346,7 @@ def test_one_pair_without_configuration(corpora, tmp_path, quick):
     tests = ["--test", "news", test["src"], test["tgt"], "--test", "same", test["src"], test["tgt"]]
     options = ["--vocab-size", "90", "--seed", "3", "--out", str(out), "--workers", "2"]
     assert main(["prepare", "--pair", "en-fr", *files, *tests, *options]) == 0
-    assert segments(out / "tests" / "same" / "test.en-fr.en.idx") == 1
+    assert segments(out / "tests" / "same" / "test.en-fr.en") == 1
     signed = json.loads((out / "signature.json").read_text(encoding="utf-8"))
     assert (signed["seed"], signed["config"]["subword"]["vocab_size"]) == (3, 90)
 
@@ -400,7 +377,7 @@ def test_bad_pair_and_repeated_test(capsys):
 def test_unknown_key_names_the_file(tmp_path, corpora, capsys):
     assert main(["prepare", "--config", str(configuration(tmp_path, corpora, vocab=3))]) == 1
     message = capsys.readouterr().err
-    assert "experiment.yaml: data: unknown key 'vocab'; known keys: out, pairs, seed" in message
+    assert "experiment.yaml: data: unknown key 'vocab'; known keys: out, pairs, downloads, seed" in message
 
 
 def test_help_shows_examples(capsys):

@@ -1,5 +1,8 @@
 """The joint SentencePiece model and its dictionary."""
 
+import pickle
+
+import numpy as np
 import pytest
 
 from data_prep import subword
@@ -14,7 +17,7 @@ def train(folder, text=TEXT, seed=1, **options):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"model_type": "unigram"}, {"sample_sentences": 101}, {"byte_fallback": True, "vocab_size": 330}]
+    "options", [{}, {"model_type": "unigram"}, {"byte_fallback": True, "vocab_size": 330}]
 )
 def test_same_seed_same_bytes(tmp_path, options):
     for name in ("a", "b"):
@@ -43,17 +46,23 @@ def test_vocabulary_too_small_for_the_characters(tmp_path):
         train(tmp_path, text=text, vocab_size=20)
 
 
-def test_encode_keeps_lines_counts_and_decodes_back(tmp_path):
-    model = train(tmp_path)
+def decoded(folder, tokens):
+    """Give the numbers back their text by the dictionary, as fairseq would."""
+    pieces = [line.rsplit(" ", 1)[0] for line in subword.dictionary_lines(subword.load_model(folder / "spm.model"))]
+    text = "".join("\n" if number == 2 else "?" if number == 3 else pieces[number - 4] for number in tokens)
+    return [line.replace("▁", " ").removeprefix(" ") for line in text.split("\n")[:-1]]
+
+
+def test_encode_keeps_lines_and_decodes_back(tmp_path):
+    train(tmp_path)
     lines = ["the tree is here", "", "the 漢 house", *TEXT]
-    one, two = tmp_path / "one", tmp_path / "two"
-    count = subword.encode(model, lines, one)
-    assert subword.encode(model, lines, two, workers=2) == count
-    assert one.read_bytes() == two.read_bytes()
-    encoded = one.read_text(encoding="utf-8").split("\n")[:-1]
-    assert (count.lines, count.unknown) == (len(lines), 1)
-    assert count.tokens == sum(len(line.split()) for line in encoded)
-    assert [line.replace(" ", "").replace("▁", " ").strip() for line in encoded] == lines
+    encoder = pickle.loads(pickle.dumps(subword.Encoder(tmp_path / "spm.model")))
+    tokens, sizes = encoder.encode(lines)
+    assert (tokens.dtype, sizes.dtype, int(sizes.sum())) == (np.uint16, np.int32, len(tokens))
+    assert decoded(tmp_path, tokens) == ["the tree is here", "", "the ? house", *TEXT]
+    assert (tokens[np.cumsum(sizes) - 1] == subword.END).all()
+    assert np.flatnonzero(tokens == subword.END).tolist() == (np.cumsum(sizes) - 1).tolist()
+    assert encoder.encode([])[0].shape == (0,)
 
 
 @pytest.mark.parametrize("model_type", ["bpe", "unigram"])
@@ -62,6 +71,19 @@ def test_text_never_becomes_a_symbol_of_fairseq(tmp_path, model_type):
     text = [*TEXT, *[f"a{letter}{symbol}" for letter in "bcdefgh" for symbol in symbols] * 99]
     model = train(tmp_path, text=text, model_type=model_type, vocab_size=100)
     assert not symbols & {line.rsplit(" ", 1)[0] for line in subword.dictionary_lines(model)}
-    encoded = tmp_path / "encoded"
-    subword.encode(model, [*symbols, *text], encoded)
-    assert not symbols & set(encoded.read_text(encoding="utf-8").split())
+    for symbol in symbols:
+        tokens, _ = subword.Encoder(tmp_path / "spm.model").encode([symbol])
+        assert len(tokens) > 2 and min(tokens[:-1]) >= 4
+
+
+def test_user_symbols_are_never_cut(tmp_path):
+    train(tmp_path, user_symbols=("<sep>", "<de>"))
+    tokens, _ = subword.Encoder(tmp_path / "spm.model").encode(["the<sep>tree <de>"])
+    pieces = [line.rsplit(" ", 1)[0] for line in subword.dictionary_lines(subword.load_model(tmp_path / "spm.model"))]
+    assert {"<sep>", "<de>"} <= {pieces[number - 4] for number in tokens[:-1]}
+
+
+def test_bytes_stand_for_unknown_characters(tmp_path):
+    train(tmp_path, byte_fallback=True, vocab_size=330)
+    tokens, _ = subword.Encoder(tmp_path / "spm.model").encode(["the 漢"])
+    assert subword.UNKNOWN not in tokens

@@ -74,5 +74,14 @@ def test_misaligned_files_are_named_with_their_counts(tmp_path):
         check_aligned(facts, *facts)
     for name, lines in (("a.en", 3), ("a.de", 2)):
         (tmp_path / name).write_text("x\n" * lines)
-    with pytest.raises(ValueError, match=r"misaligned files: .*a\.en, .*a\.de differ"):
+    with pytest.raises(ValueError, match=r"misaligned files: .*a\.en has 3 lines, .*a\.de has 2 lines; line N"):
         list(read_aligned(tmp_path / "a.en", tmp_path / "a.de"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_utf16_is_named(tmp_path, encoding):
+    (tmp_path / "text").write_bytes(
+        ("\ufeff" if encoding.endswith("be") else "").encode(encoding) + "a\n".encode(encoding)
+    )
+    with pytest.raises(ValueError, match=r"text:1: UTF-16, expected UTF-8; convert it: iconv -f UTF-16"):
+        list(read_lines(tmp_path / "text"))

@@ -103,6 +103,7 @@ def test_options_of_setting_and_family_come_after_the_common_ones(tmp_path):
         (["evaluate", "batch_size"], 0, "evaluate.batch_size must be a whole number, at least 1, got 0"),
         (["evaluate", "bootstrap"], True, "evaluate.bootstrap must be a whole number, at least 1, got True"),
         (["evaluate"], 5, "evaluate must be a mapping, got 5"),
+        (["data", "shards"], 0, "data.shards must be a whole number, at least 1, got 0"),
     ],
 )
 def test_errors_name_the_file_and_the_key(tmp_path, keys, value, message):
@@ -110,6 +111,16 @@ def test_errors_name_the_file_and_the_key(tmp_path, keys, value, message):
     with pytest.raises(ValueError, match=message) as error:
         load_experiment(path)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("shards", "folders"), [(None, "data"), (1, "data"), (3, "data/shard0:data/shard1:data/shard2")]
+)
+def test_training_data_is_the_folder_or_its_shards(tmp_path, shards, folders):
+    path = change(write_experiment(tmp_path), "data", "out", value="data")
+    if shards is not None:
+        change(path, "data", "shards", value=shards)
+    assert load_experiment(path).train_data == folders
 
 
 def test_absent_file_and_no_mapping(tmp_path):

@@ -14,6 +14,7 @@ import torch
 import train
 from experiment import Cell, load_experiment
 
+from fairseq_plugins.inference import load_translator
 from tests.system import toy_models
 from tests.system.toy_models import snakemake
 
@@ -182,6 +183,46 @@ def test_a_checkpoint_of_unknown_origin_is_not_continued(experiment):
     (experiment.model_dir(CELL) / "recipe.json").unlink()
     with pytest.raises(ValueError, match="holds a checkpoint but no recipe.json"):
         train.train_cell(experiment, CELL)
+
+
+@pytest.mark.parametrize("content", ["", '{"arguments": [', "[]", '{"data": 3, "identity": 3}'])
+def test_damaged_records_are_named(experiment, content):
+    recipe, signature = experiment.model_dir(CELL) / "recipe.json", experiment.data / "signature.json"
+    recipe.write_text(content)
+    with pytest.raises(ValueError, match=r"recipe\.json: is damaged \(.*\); .* remove the directory to train anew"):
+        train.train_cell(experiment, CELL)
+    signature.write_text(content)
+    with pytest.raises(ValueError, match=r"signature\.json: is damaged \(.*\); remove runs/toy/data and prepare .*toy"):
+        train.train_cell(experiment, CELL)
+
+
+def test_dictionaries_are_those_the_data_was_made_with(experiment):
+    """Training, and translation with the trained model: the size of the dictionary stays."""
+    directory = experiment.model_dir(CELL)
+    for path in (experiment.data / "dict.de.txt", directory / "dict.de.txt"):
+        first, second, *others = path.read_text().splitlines(keepends=True)
+        path.write_text("".join([second, first, *others]))
+    with pytest.raises(ValueError, match=r"(?s)training failed .*data/dict\.de\.txt: is not the dictionary that"):
+        train.train_cell(experiment, Cell("rims", "single", 1))
+    with pytest.raises(ValueError, match=r"checkpoint_best\.pt: was trained with another dict\.de\.txt"):
+        load_translator(directory)
+
+
+def test_data_in_shards_is_trained_on_by_shards(experiment):
+    text = experiment.path.read_text()
+    experiment.path.write_text(text.replace("  workers: 1\n", "  workers: 1\n  shards: 2\n"))
+    experiment = load_experiment(experiment.path)
+    cell = Cell("rims", "single", 1)
+    assert experiment.train_data == "runs/toy/data/shard0:runs/toy/data/shard1"
+    with pytest.raises(ValueError, match=r"data/shard0/dict\.de\.txt: not found; prepare the data first"):
+        train.train_cell(experiment, cell)
+    for folder in experiment.train_folders:
+        folder.mkdir()
+        for path in [*experiment.data.glob("*.bin"), *experiment.data.glob("*.idx"), *experiment.data.glob("dict.*")]:
+            shutil.copy(path, folder)
+    train.train_cell(experiment, cell)
+    log = (experiment.model_dir(cell) / "train.log").read_text()
+    assert "runs/toy/data/shard0/train.en-de.en" in log and "runs/toy/data/shard1/train.en-de.en" in log
 
 
 def test_failed_training_shows_the_end_of_its_log(experiment, monkeypatch):

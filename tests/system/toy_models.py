@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_prep import config
+from data_prep import experiment_file
 from data_prep.prepare import prepare as prepare_data
 from tests.system.toy_experiment import write_experiment
 
@@ -31,7 +31,7 @@ def prepare(root: Path, **changes: object) -> Path:
     """Write and prepare a toy experiment; returns its YAML file."""
     path = write_experiment(root, **changes)  # type: ignore[arg-type]
     with folder(root):
-        prepare_data(config.load(Path(path.name)))
+        prepare_data(experiment_file.load(Path(path.name)))
     return path
 
 
