@@ -1,8 +1,8 @@
 """Data preparation beside the bare minimum of the same tools, at the scale of millions of pairs.
 
 The minimum is what every recipe does at least: SentencePiece over both sides, with all processors, then
-``fairseq-preprocess``. It is given the finished model and dictionary, and text that needs no cleaning; ours reads, cleans,
-filters, looks for repeats, trains the model, encodes, binarises and hashes what it wrote.
+``fairseq-preprocess``. It is given the finished model and dictionary, and text that needs no cleaning; ours reads,
+cleans, filters, looks for repeats, trains the model, encodes, binarises and hashes what it wrote.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Command line of the data preparation: ``python -m data_prep COMMAND``."""
 
 import argparse
+import os
 import shlex
 import sys
 from importlib import import_module
@@ -10,12 +11,18 @@ COMMANDS = ("list", "info", "download", "extract", "prepare", "inspect", "verify
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; returns 0 on success and 1 after an error message."""
+    """Run the command line; returns 0 on success, 1 after an error message, 130 when stopped by Ctrl-C."""
     argv = sys.argv[1:] if argv is None else argv
     args = build_parser().parse_args(argv)
     command = shlex.join(["python", "-m", "data_prep", *argv])
     try:
         return int(args.run(args, command))
+    except BrokenPipeError:  # what reads the output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print(f"data_prep {args.command}: stopped; the same command goes on where it was", file=sys.stderr)
+        return 130
     except (ValueError, OSError, RuntimeError) as error:
         print(f"data_prep {args.command}: error: {error}", file=sys.stderr)
         return 1

@@ -77,6 +77,7 @@ class Build:
         """Clean all corpora of a language pair and find what is repeated."""
         options, langs = self.config.pairs[pair], split_pair(pair)
         cleaning = Cleaning(langs, self.config.clean, Context.make(langs, (held_out[langs[0]], held_out[langs[1]])))
+        logger.info("%s: filters %s", pair, ", ".join(name for name, _ in cleaning.checks))  # one may not be to be had
         folders = [self.place.work / "clean" / pair / f"{number:03d}" for number in range(len(options.train))]
         with self.stage(f"clean {pair}") as count:
             for corpus, folder in zip(options.train, folders, strict=True):
@@ -97,8 +98,8 @@ class Build:
         if finished.exists():
             return 0
         folder.mkdir(parents=True, exist_ok=True)
-        size = sum(sources.files(source)[0].stat().st_size for source in corpus.sources)
-        with progress(f"cleaning {corpus.name}", "bytes", size) as shown:
+        size = sum(path.stat().st_size for source in corpus.sources for path in sources.files(source))
+        with progress(f"cleaning {corpus.name}", "bytes", size or None) as shown:
             chunks = raw_chunks(folder, corpus, _labelled(corpus, pair, shown.add))
             for count in ordered_map(clean_chunk, cleaning, chunks, workers=self.config.workers):
                 read += count

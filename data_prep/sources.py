@@ -108,7 +108,13 @@ def files(source: Source) -> list[Path]:
     if isinstance(source, HubSource):
         return hub_files(source.hub, source.config, source.split, source.revision or None)
     assert isinstance(source, PairSource)
-    return [split(location)[0] for location in source.files]
+    return [path for location in source.files for path in _on_disk(location)]
+
+
+def _on_disk(location: str) -> list[Path]:
+    """List the files of a location: itself, its archive, or all that a saved data set has in its folder."""
+    folder = Path(location)
+    return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else [split(location)[0]]
 
 
 def describe(source: Source, hashes: Mapping[Path, str]) -> dict[str, object]:
@@ -118,8 +124,8 @@ def describe(source: Source, hashes: Mapping[Path, str]) -> dict[str, object]:
     assert isinstance(source, PairSource)
     named = []
     for location in source.files:
-        path, member = split(location)
-        named.append([hashes[path], path.name, member])
+        member = None if Path(location).is_dir() else split(location)[1]
+        named += [[hashes[path], path.name, member] for path in _on_disk(location)]
     return {"files": named, "format": source.format, "columns": source.columns, "reference": source.reference}
 
 

@@ -6,10 +6,8 @@ the end of a line or of a string (lone CR, VT, FF, FS, GS, RS, NEL, U+2028, U+20
 """
 
 import codecs
-import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -18,32 +16,6 @@ from data_prep.streams import Meter, open_location
 
 MAX_LINE = 1 << 20  # bytes
 _BREAK = re.compile("[\0\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-
-
-@dataclass(frozen=True)
-class FileFacts:
-    """What one pass over an input file found: the hash of its bytes and its number of lines."""
-
-    sha256: str
-    lines: int
-
-
-def scan(path: Path) -> FileFacts:
-    """Hash a text file, count its lines and check that all of it is UTF-8.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file is empty or a line is not UTF-8; the message names file and line.
-    """
-    _require_file(path)
-    digest, lines = hashlib.sha256(), 0
-    with open(path, "rb") as file:
-        for lines, raw in enumerate(file, start=1):
-            digest.update(raw)
-            _decode(raw, path, lines)
-    if not lines:
-        raise ValueError(f"{path}: the file is empty; expected one segment a line")
-    return FileFacts(digest.hexdigest(), lines)
 
 
 def read_lines(location: str | Path, meter: Meter | None = None) -> Iterator[str]:
@@ -74,17 +46,6 @@ def on_one_line(text: str) -> str:
     return text if text.isprintable() else _BREAK.sub(" ", text.replace("\n", " "))
 
 
-def check_aligned(facts: dict[Path, FileFacts], *paths: Path) -> None:
-    """Refuse files that belong together line by line but differ in length.
-
-    Raises:
-        ValueError: if the counts differ; the message names the files and their counts.
-    """
-    if len({facts[path].lines for path in paths}) > 1:
-        counts = ", ".join(f"{path} has {facts[path].lines} lines" for path in paths)
-        raise ValueError(f"misaligned files: {counts}; line N of each must belong to line N of the others")
-
-
 def read_aligned(*locations: str | Path, meter: Meter | None = None) -> Iterator[tuple[str, ...]]:
     """Yield line N of every text together.
 
@@ -102,12 +63,6 @@ def read_aligned(*locations: str | Path, meter: Meter | None = None) -> Iterator
     counts = [count + (line is not None) + sum(1 for _ in text) for line, text in zip(lines, texts, strict=True)]
     named = ", ".join(f"{location} has {lines:,} lines" for location, lines in zip(locations, counts, strict=True))
     raise ValueError(f"misaligned files: {named}; line N of each must belong to line N of the others")
-
-
-def _require_file(path: Path) -> None:
-    if not path.is_file():
-        reason = "is a folder" if path.is_dir() else "no such file"
-        raise FileNotFoundError(f"{path}: {reason}; expected a text file with one segment a line")
 
 
 def _decode(raw: bytes, path: str | Path, number: int) -> str:

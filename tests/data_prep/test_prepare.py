@@ -1,8 +1,10 @@
 """The whole preparation, from text files to binarised data, through the command line."""
 
+import gzip
 import json
 import shutil
 import sys
+import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -255,8 +257,7 @@ def test_interruption_keeps_the_old_and_is_gone_on_with(corpora, tmp_path, monke
 
     with monkeypatch.context() as patched:
         patched.setattr(parallel.Build, "_encode", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            main(["prepare", "--config", config, "--overwrite"])
+        assert main(["prepare", "--config", config, "--overwrite"]) == 130
     assert (tmp_path / "out" / "signature.json").read_bytes() == before
     assert (tmp_path / "out.tmp" / "work" / "spm.model").exists()
     monkeypatch.setattr(parallel.subword, "train_model", interrupt)  # is not called again
@@ -312,6 +313,64 @@ def test_nothing_left_of_a_corpus(tmp_path, broken, capsys):
     (tmp_path / "text" / "french.fr").write_text("\n" * 40)
     message = run_broken(tmp_path, broken, capsys)
     assert "text: no training pair is left of 40; dropped: {'empty': 40," in message
+
+
+def test_every_kind_of_source(tmp_path, monkeypatch):
+    """Text in one file, in archives, of a saved data set, in the other direction; half of it held out, in shards."""
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    english, german = sentences("de", range(100))
+    rows = [f"{tgt}\t{src}\n" for src, tgt in zip(english[:20], german[:20], strict=True)]
+    with gzip.open(tmp_path / "news.de-en.tsv.gz", "wt", encoding="utf-8") as file:
+        file.writelines(rows)
+    write(tmp_path, "plain", "de", english[20:40], german[20:40])
+    with tarfile.open(tmp_path / "both.tgz", "w:gz") as archive:
+        for lang in ("en", "de"):
+            archive.add(tmp_path / f"plain.{lang}", f"training/plain.{lang}")
+    table = {"translation": [{"de": tgt, "en": src} for src, tgt in zip(english[40:60], german[40:60], strict=True)]}
+    datasets.Dataset.from_dict(table).save_to_disk(tmp_path / "saved")
+    member = f"{tmp_path}/both.tgz::training/plain."
+    train = [
+        {"file": f"{tmp_path}/news.de-en.tsv.gz"},
+        {"src": f"{member}en", "tgt": f"{member}de", "name": "packed"},
+        {"hub": str(tmp_path / "saved"), "split": "train"},
+    ]
+    held_out = write(tmp_path, "test", "de", english[90:], german[90:])
+    pair = {"train": train, "valid": {"every": 3}, "tests": {"x": held_out}}
+    config = configuration(tmp_path, {"en-de": pair}, shards=2)
+    assert main(["prepare", "--config", str(config), "--quiet"]) == 0
+    out = tmp_path / "out"
+    text = [read_binarised(out / f"shard{shard}" / "train.en-de.en.bin", out) for shard in (0, 1)]
+    assert sorted(text[0] + text[1]) == sorted(line for number, line in enumerate(english[:60]) if number % 3 != 2)
+    assert [len(part) for part in text] == [20, 20]
+    for shard in ("shard0", "shard1"):
+        assert read_binarised(out / shard / "valid.en-de.de.bin", out) == german[2:60:3]
+    assert main(["verify", str(out), "--quiet"]) == 0
+    assert main(["inspect", str(out), "--out", str(tmp_path / "seen")]) == 0
+    with gzip.open(tmp_path / "news.de-en.tsv.gz", "wt", encoding="utf-8") as file:
+        file.writelines(rows[::-1])
+    assert main(["prepare", "--config", str(config), "--quiet"]) == 1  # another archive, another text
+
+
+def test_a_full_disk_is_told_of_and_gone_on_from(corpora, tmp_path, monkeypatch, capsys):
+    config = str(configuration(tmp_path, {"en-fr": corpora["en-fr"]}))
+
+    def full(*args, **options):
+        raise OSError(28, "No space left on device", "out.tmp/result/train.bin")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(indexed, "write", full)
+        assert main(["prepare", "--config", config]) == 1
+    assert "No space left on device: 'out.tmp/result/train.bin'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert main(["prepare", "--config", config]) == 0
+
+
+def test_an_unwritable_place_is_told_of(corpora, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    config = str(configuration(tmp_path, {"en-fr": corpora["en-fr"]}, out=str(tmp_path / "file" / "out")))
+    assert main(["prepare", "--config", config]) == 1
+    assert "file" in capsys.readouterr().err
 
 
 def test_grammar_text_is_written_first(tmp_path, monkeypatch):

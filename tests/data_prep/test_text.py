@@ -1,13 +1,11 @@
 """Aligned reading: lines end at the newline byte only, and every refusal names file and line."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_prep.clean import normalise
-from data_prep.text import FileFacts, check_aligned, read_aligned, read_lines, scan
+from data_prep.text import read_aligned, read_lines
 
 NASTY = "\0\r\v\f\x1c\x1d\x1e\x85\u2028\u2029\u200b\u200d\u00ad\ufeff\u00a0\u2009\u2581"
 LINES = st.lists(
@@ -35,7 +33,6 @@ def test_line_breaks_inside_a_line_become_spaces(tmp_path):
     path = tmp_path / "text"
     path.write_bytes("a\u2028b\rc\0d\ne\r\n\nlast without newline".encode())
     assert list(read_lines(path)) == ["a b c d", "e", "", "last without newline"]
-    assert scan(path).lines == 4
 
 
 def test_byte_order_mark_is_not_text(tmp_path):
@@ -44,34 +41,21 @@ def test_byte_order_mark_is_not_text(tmp_path):
     assert list(read_lines(path)) == ["first", "second"]
 
 
-def test_scan_hashes_the_bytes(tmp_path):
-    path = tmp_path / "text"
-    path.write_bytes(b"abc")
-    assert scan(path) == FileFacts("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", 1)
-
-
-@pytest.mark.parametrize("read", [scan, lambda path: list(read_lines(path))])
-def test_wrong_encoding_names_file_and_line(tmp_path, read):
+def test_wrong_encoding_names_file_and_line(tmp_path):
     path = tmp_path / "latin.de"
     path.write_bytes(b"gut\nsch\xf6n\n")
     with pytest.raises(ValueError, match=r"latin\.de:2: not UTF-8 \(byte 0xf6 at column 4\); .*iconv"):
-        read(path)
+        list(read_lines(path))
 
 
-def test_missing_empty_and_folder(tmp_path):
-    (tmp_path / "empty").touch()
+def test_missing_file_and_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nowhere: no such file"):
-        scan(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match=r"empty: the file is empty"):
-        scan(tmp_path / "empty")
+        list(read_lines(tmp_path / "nowhere"))
     with pytest.raises(FileNotFoundError, match=r"is a folder"):
         list(read_lines(tmp_path))
 
 
 def test_misaligned_files_are_named_with_their_counts(tmp_path):
-    facts = {Path("a.en"): FileFacts("", 3), Path("a.de"): FileFacts("", 2)}
-    with pytest.raises(ValueError, match=r"misaligned files: a\.en has 3 lines, a\.de has 2 lines"):
-        check_aligned(facts, *facts)
     for name, lines in (("a.en", 3), ("a.de", 2)):
         (tmp_path / name).write_text("x\n" * lines)
     with pytest.raises(ValueError, match=r"misaligned files: .*a\.en has 3 lines, .*a\.de has 2 lines; line N"):
