@@ -59,7 +59,7 @@ class Build:
         yield count
         seconds = time.monotonic() - start
         rate = round(count["pairs"] / seconds) if seconds else 0
-        self.stages.append({"stage": name, **count, "seconds": round(seconds, 2), "pairs_per_second": rate})
+        self.stages.append({"stage": name, **count, "seconds": float(f"{seconds:.3g}"), "pairs_per_second": rate})
         if count["pairs"]:
             logger.info("%s: %s pairs in %.1f s, %s a second", name, f"{count['pairs']:,}", seconds, f"{rate:,}")
 

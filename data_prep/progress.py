@@ -1,4 +1,4 @@
-"""Showing how far long work is: a bar on a terminal, a line a minute elsewhere, nothing when the log is quiet."""
+"""Showing how far long work is: a bar on a terminal, a line a minute elsewhere and when only errors are wanted."""
 
 import logging
 import sys
@@ -11,6 +11,14 @@ from tqdm import tqdm
 logger = logging.getLogger(__name__)
 
 _INTERVAL = 60.0  # seconds between two lines
+_ALL = logging.getLogger("data_prep")
+
+
+def start_log(*, quiet: bool) -> None:
+    """Send the log to standard error; ``quiet`` leaves errors, and a line a minute of long work."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    _ALL.setLevel(logging.ERROR if quiet else logging.INFO)
+    logger.setLevel(logging.INFO)
 
 
 class Progress:
@@ -49,6 +57,6 @@ def progress(title: str, unit: str, total: int | None = None) -> Iterator[Progre
         unit: what is counted, in the plural.
         total: how much there is to do, where that is known.
     """
-    shown = sys.stderr.isatty() and logger.isEnabledFor(logging.INFO)
+    shown = sys.stderr.isatty() and _ALL.isEnabledFor(logging.INFO)
     with tqdm(desc=title, unit=f" {unit}", total=total, unit_scale=True, disable=not shown) as bar:
         yield Progress(bar, title, unit, total)

@@ -1,12 +1,11 @@
 """``python -m data_prep download``: the archives of a data set."""
 
 import argparse
-import logging
-import sys
 from pathlib import Path
 
 from data_prep.datasets import find
 from data_prep.download import download
+from data_prep.progress import start_log
 
 HELP = "download the archives of a data set"
 EXAMPLES = """\
@@ -24,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", type=Path, default=Path("downloads"), metavar="DIR", help="folder to write to (default: downloads)"
     )
-    parser.add_argument("--quiet", action="store_true", help="show errors only")
+    parser.add_argument("--quiet", action="store_true", help="show errors only, and a line a minute of long work")
 
 
 def run(args: argparse.Namespace, command: str) -> int:
@@ -34,7 +33,6 @@ def run(args: argparse.Namespace, command: str) -> int:
         ValueError: if there is no such data set, or a file in the folder is not what its name says.
         RuntimeError: if no mirror gives an archive, or it cannot be written.
     """
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger("data_prep").setLevel(logging.ERROR if args.quiet else logging.INFO)
+    start_log(quiet=args.quiet)
     download(find(args.name), args.to)
     return 0

@@ -2,11 +2,11 @@
 
 import argparse
 import json
-import logging
-import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from data_prep.progress import start_log
 
 HELP = "show sizes, lengths, unseen words, domain overlap and samples of binarised data"
 EXAMPLES = """\
@@ -41,8 +41,7 @@ def run(args: argparse.Namespace, command: str) -> int:
     """
     from data_prep import inspection, inspection_report  # not at the top: matplotlib takes a second to import
 
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger("data_prep").setLevel(logging.INFO)
+    start_log(quiet=False)
     folder = args.folder.resolve()
     out = (args.out or folder.with_name(f"{folder.name}.inspect")).resolve()
     if out.is_relative_to(folder):

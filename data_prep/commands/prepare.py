@@ -1,14 +1,13 @@
 """``python -m data_prep prepare``: clean, cut into subwords and binarise parallel text."""
 
 import argparse
-import logging
-import sys
 from pathlib import Path
 
 from data_prep.config import Config, override
 from data_prep.datasets import find
 from data_prep.experiment_file import load, parse
 from data_prep.prepare import prepare
+from data_prep.progress import start_log
 
 HELP = "clean, cut into subwords and binarise parallel text, or binarise text for language models"
 EXAMPLES = """\
@@ -40,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: from the configuration)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes; the result does not depend on it")
     parser.add_argument("--overwrite", action="store_true", help="replace what is in the output folder")
-    parser.add_argument("--quiet", action="store_true", help="show errors only")
+    parser.add_argument("--quiet", action="store_true", help="show errors only, and a line a minute of long work")
     known = parser.add_argument_group("data sets of the catalogue, without --config")
     known.add_argument("--dataset", nargs="+", metavar="NAME", help="one for each language pair")
     known.add_argument("--downloads", metavar="DIR", help="where their archives are, or go to (default: downloads)")
@@ -64,8 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, command: str) -> int:
     """Prepare the data; returns 0."""
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    logging.getLogger("data_prep").setLevel(logging.ERROR if args.quiet else logging.INFO)
+    start_log(quiet=args.quiet)
     prepare(_configuration(args), command=command, overwrite=args.overwrite)
     return 0
 

@@ -1,12 +1,26 @@
 """The benchmarks' arithmetic, verifier, memory tool, command lines and figures; no time is asserted."""
 
+import csv
 import sys
 from dataclasses import replace
 
 import pytest
 import torch
 
-from benchmarks import authors, config, memory, models, passes, plot, registry, results, run, timing, verify
+from benchmarks import (
+    authors,
+    config,
+    memory,
+    models,
+    passes,
+    plot,
+    preparation,
+    registry,
+    results,
+    run,
+    timing,
+    verify,
+)
 from benchmarks.config import LayerConfig
 from rims_nlp.ops import rim as op
 from rims_nlp.ops.rim import naive
@@ -309,3 +323,23 @@ def test_models_are_measured_on_the_same_sentences(tmp_path):
     ]  # fmt: skip
     assert all(row.value.median > 0 for row in rows)
     assert rows[0].config["data"] == "data, 24 dictionary entries"
+
+
+def test_preparation_beside_the_minimum(tmp_path):
+    for lang in ("en", "de"):
+        (tmp_path / f"text.{lang}").write_text("".join(f"a sentence of {lang}, number {n}\n" for n in range(40)))
+    text = ["--text", str(tmp_path / "text.en"), str(tmp_path / "text.de")]
+    options = ["--pairs", "120", "--vocabulary", "60", "--workers", "1", "--output", str(tmp_path / "figures.csv")]
+    assert preparation.main([*text, *options]) == 0
+    with open(tmp_path / "figures.csv", newline="") as file:
+        rows = {row["what"]: row for row in csv.DictReader(file)}
+    assert float(rows["data_prep prepare"]["memory"]) > 20
+    ratio = float(rows["data_prep prepare"]["seconds"]) / float(rows["minimum"]["seconds"])
+    assert float(rows["data_prep prepare"]["ratio"]) == pytest.approx(ratio, rel=0.01)
+    assert {"stage: clean en-de", "stage: encode en-de"} <= rows.keys()
+    assert rows["extrapolated to 36,000,000 pairs"]["pairs"] == "120"
+
+
+def test_a_command_that_fails_is_shown(tmp_path):
+    with pytest.raises(RuntimeError, match="no such thing"):
+        preparation.measured([sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path)
