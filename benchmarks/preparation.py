@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import psutil
 import sentencepiece
@@ -148,17 +149,24 @@ def rounds(folder: Path, pairs: int, arguments: argparse.Namespace) -> Iterator[
         yield ours, measured(minimum_command(corpus, folder / "model", arguments.workers), place)
 
 
-def rows(folder: Path, pairs: int, arguments: argparse.Namespace) -> list[dict[str, object]]:
+def rows(folder: Path, pairs: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure one size: a row for ours, one for the minimum and one for every stage of ours."""
     both = list(rounds(folder, pairs, arguments))
     stages = json.loads((folder / f"run{pairs}" / "ours" / "throughput.json").read_text())["stages"]
     ratio = Spread.of([ours.seconds / least.seconds for ours, least in both])
-    made = []
+    made: list[dict[str, Any]] = []
     for name, runs in (("data_prep prepare", [one for one, _ in both]), ("minimum", [other for _, other in both])):
         middle = {key: Spread.of([asdict(run)[key] for run in runs]).median for key in ("seconds", "cores", "memory")}
         made.append({"what": name, **middle, "rounds": len(runs)})
     made[0] |= {"ratio": ratio.median, "ratio_low": ratio.low, "ratio_high": ratio.high}
-    made += [{"what": f"stage: {stage['stage']}", "seconds": stage["seconds"], "rounds": 1} for stage in stages]
+    made += [
+        {
+            "what": f"stage: {stage['stage']}",
+            **{key: stage[key] for key in ("seconds", "pairs_per_second")},
+            "rounds": 1,
+        }
+        for stage in stages
+    ]
     fixed = sum(stage["seconds"] for stage in stages if stage["stage"] in CONSTANT)
     hours = (fixed + (made[0]["seconds"] - fixed) * EN_FR / pairs) / 3600
     made.append({"what": f"extrapolated to {EN_FR:,} pairs", "seconds": hours * 3600, "rounds": 1})
@@ -181,7 +189,7 @@ COLUMNS = ("pairs", "what", "seconds", "pairs_per_second", "ratio", "ratio_low",
            "rounds", "text", "vocabulary", "workers", "machine", "python", "revision", "date")  # fmt: skip
 
 
-def write_csv(path: Path, table: list[dict[str, object]]) -> None:
+def write_csv(path: Path, table: list[dict[str, Any]]) -> None:
     """Write the rows, numbers with four digits."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="")
@@ -216,9 +224,8 @@ def main(argv: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         table = [row for pairs in arguments.pairs for row in rows(Path(folder), pairs, arguments)]
     for row in table:
-        row["pairs_per_second"] = (
-            EN_FR / row["seconds"] if "extrapolated" in row["what"] else row["pairs"] / row["seconds"]
-        )
+        pairs = EN_FR if "extrapolated" in row["what"] else row["pairs"]
+        row.setdefault("pairs_per_second", pairs / row["seconds"])
         print("  ".join(f"{key} {row[key]:.4g}" if isinstance(row[key], float) else f"{row[key]}"
                         for key in COLUMNS[:9] if key in row))  # fmt: skip
     write_csv(arguments.output, table)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from data_prep import config
+from data_prep import experiment_file
 from data_prep.prepare import prepare
 
 PAIRS, VALID_PAIRS, PIECES = 4000, 300, 1500
@@ -31,7 +31,7 @@ def binarised(data: Path | None) -> Iterator[Path]:
         yield data
         return
     with tempfile.TemporaryDirectory() as folder:
-        prepare(config.parse(grammar_data(Path(folder))))
+        prepare(experiment_file.parse(grammar_data(Path(folder))))
         yield Path(folder) / "data"
 
 

@@ -10,11 +10,12 @@ from data_prep.formats.source import Pairs, PairSource, check_options
 from data_prep.streams import Meter
 
 _BATCH = 1000  # rows
+_SAVED = ("dataset_dict.json", "state.json")  # of several splits, of one
 _HINT = "pip install 'rims-nlp[hub]'"
 
 
 def read(source: PairSource, src: str, tgt: str, meter: Meter | None) -> Pairs:
-    """Yield the pairs of a parquet file, or of the split ``train`` of a folder made by ``save_to_disk``.
+    """Yield the pairs of a parquet file, or of the split ``train`` of a folder; see :func:`read_hub`.
 
     Raises:
         RuntimeError: if the optional packages are not installed.
@@ -32,7 +33,7 @@ def read_hub(
     """Yield the pairs of a data set with a column ``translation``, or with columns named by the languages.
 
     Args:
-        name_or_path: the name on the hub, or a folder made by ``save_to_disk``.
+        name_or_path: the name on the hub, or a folder: made by ``save_to_disk``, or with the files of a data set.
         config: the configuration of a data set on the hub, for example ``de-en``.
         split: for example ``train``.
         src: source language.
@@ -65,20 +66,28 @@ def _pairs(rows: Iterator[Any], names: tuple[str, str], where: str) -> Pairs:
 def _load(name_or_path: str, config: str | None, split: str, revision: str | None) -> Any:
     with _needs("datasets"):
         import datasets
-    if not Path(name_or_path).is_dir():
-        try:
-            return datasets.load_dataset(name_or_path, config or None, split=split, revision=revision)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise RuntimeError(f"{name_or_path}: the data set cannot be had: {error}") from error
+    if any(Path(name_or_path, name).is_file() for name in _SAVED):
+        return _load_saved(name_or_path, split)
     try:
-        loaded = datasets.load_from_disk(name_or_path)
+        return datasets.load_dataset(name_or_path, config or None, split=split, revision=revision)
+    except (OSError, ValueError, KeyError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        raise RuntimeError(f"{name_or_path}: the data set cannot be had: {error}") from error
+
+
+def _load_saved(folder: str, split: str) -> Any:
+    import datasets
+
+    try:
+        loaded = datasets.load_from_disk(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{name_or_path}: not a folder that datasets.save_to_disk made: {error}") from error
+        raise ValueError(f"{folder}: not readable as what datasets.save_to_disk writes: {error}") from error
     if isinstance(loaded, datasets.DatasetDict):
-        if split not in loaded:
-            raise ValueError(f"{name_or_path}: no split {split!r}; there are: {', '.join(map(str, loaded))}")
-        return loaded[split]
-    return loaded
+        splits: dict[str, Any] = {str(name): part for name, part in loaded.items()}
+    else:
+        splits = {str(loaded.split or split): loaded}
+    if split not in splits:
+        raise ValueError(f"{folder}: no split {split!r}; there are: {', '.join(splits)}")
+    return splits[split]
 
 
 def _parquet(file: str, names: tuple[str, str], meter: Meter | None) -> Iterator[Any]:

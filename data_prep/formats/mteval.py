@@ -8,6 +8,7 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from html.entities import html5
 
 from data_prep.formats.source import (
     Pairs,
@@ -54,7 +55,8 @@ def read(source: PairSource, src: str, tgt: str, meter: Meter | None) -> Pairs:
     """
     check_options(source, "mteval", reference=True)
     files = [_read_file(file, source.reference, meter) for file in source.two("mteval")]
-    ordered = in_order((files[0].location, files[1].location), (_language(files[0]), _language(files[1])), src, tgt)
+    languages = _language(files[0], src, tgt), _language(files[1], src, tgt)
+    ordered = in_order((files[0].location, files[1].location), languages, src, tgt)
     sides = files if ordered[0] == files[0].location else files[::-1]
     yield from _aligned(sides[0], sides[1])
 
@@ -62,7 +64,7 @@ def read(source: PairSource, src: str, tgt: str, meter: Meter | None) -> Pairs:
 def clean(text: str) -> str:
     """Undo the escapes of XML and HTML once and fold the white space that wrapping put in."""
     text = fold(text)
-    return on_one_line(_ENTITY.sub(lambda match: html.unescape(match[0]), text)) if "&" in text else text
+    return on_one_line(_ENTITY.sub(_character, text)) if "&" in text else text
 
 
 def fold(text: str) -> str:
@@ -70,13 +72,19 @@ def fold(text: str) -> str:
     return _XML_SPACE.sub(" ", text).strip(" ")
 
 
-def _language(file: _File) -> str | None:
+def _character(entity: re.Match[str]) -> str:
+    """Return what an entity stands for; a name that HTML does not know stays, also if it begins with a known one."""
+    name = entity[0][1:]
+    return html.unescape(entity[0]) if name.startswith("#") or name in html5 else entity[0]
+
+
+def _language(file: _File, src: str, tgt: str) -> str | None:
     """Return the language of a file by its attributes and its name.
 
     Raises:
         ValueError: if they contradict each other.
     """
-    named = language_in_name(file.location)
+    named = language_in_name(file.location, src, tgt)
     if named and file.language and not (same_language(named, file.language) or same_language(file.language, named)):
         raise ValueError(f"{file.location}: its attributes say {file.language}, its name says {named}")
     return named or file.language

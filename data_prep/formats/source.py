@@ -11,8 +11,12 @@ Pairs = Iterator[tuple[str, str]]
 
 NAMES = {
     "arabic": "ar",
+    "bengali": "bn",
+    "bulgarian": "bg",
     "chinese": "zh",
+    "croatian": "hr",
     "czech": "cs",
+    "danish": "da",
     "dutch": "nl",
     "english": "en",
     "estonian": "et",
@@ -20,30 +24,51 @@ NAMES = {
     "finnish": "fi",
     "french": "fr",
     "german": "de",
+    "greek": "el",
     "gujarati": "gu",
+    "hausa": "ha",
     "hebrew": "he",
     "hindi": "hi",
     "hungarian": "hu",
+    "icelandic": "is",
+    "indonesian": "id",
+    "inuktitut": "iu",
     "italian": "it",
     "japanese": "ja",
     "kazakh": "kk",
+    "khmer": "km",
     "korean": "ko",
     "latvian": "lv",
     "lithuanian": "lt",
+    "nepali": "ne",
+    "norwegian": "no",
+    "pashto": "ps",
+    "persian": "fa",
     "polish": "pl",
     "portuguese": "pt",
     "romanian": "ro",
     "russian": "ru",
+    "serbian": "sr",
+    "sinhala": "si",
+    "slovak": "sk",
+    "slovene": "sl",
     "slovenian": "sl",
     "spanish": "es",
+    "swedish": "sv",
+    "tamil": "ta",
     "thai": "th",
     "turkish": "tr",
     "ukrainian": "uk",
+    "urdu": "ur",
     "vietnamese": "vi",
+    "xhosa": "xh",
+    "zulu": "zu",
 }
 """The names by which organisers call languages in attributes, and their codes."""
 
-_ANYTHING = {"", "any", "none", "unknown"}
+_ALIASES = {"cz": "cs"}  # the test sets of WMT until 2010
+_ANYTHING = {"any", "none", "unknown"}
+_CODE = re.compile(r"[a-z]{2,3}([-_][a-z0-9]+)*")
 _MARKUP = {".xml", ".sgm", ".sgml", ".txt"}
 
 
@@ -99,29 +124,33 @@ Reader = Callable[[PairSource, str, str, Meter | None], Pairs]
 
 def same_language(code: str, wanted: str) -> bool:
     """Say whether a code (``en-US``, ``EN``) is of the language wanted (``en``); ``zh-TW`` is not ``zh-CN``."""
-    code, wanted = code.lower().replace("_", "-"), wanted.lower().replace("_", "-")
+    code, wanted = (_ALIASES.get(name.lower(), name.lower()).replace("_", "-") for name in (code, wanted))
     return code == wanted or code.partition("-")[0] == wanted
 
 
 def code_of(attribute: str) -> str | None:
     """Return the code of a language that an attribute names (``german``, ``de``, ``de-DE``); ``any`` has none."""
     name = attribute.strip().lower()
-    return None if name in _ANYTHING else NAMES.get(name, name)
+    return NAMES.get(name) or (name if _CODE.fullmatch(name) and name not in _ANYTHING else None)
 
 
-def language_in_name(location: str) -> str | None:
-    """Return the language that the last suffix of a file's name tells: ``train.tags.de-en.en.gz`` is English."""
+def language_in_name(location: str, *wanted: str) -> str | None:
+    """Return the language that the last suffix of a file's name tells: ``train.tags.de-en.en.gz`` is English.
+
+    A suffix is a language if it is one of those wanted or has a name in :data:`NAMES`.
+    """
     name = PurePosixPath(uncompressed_name(location))
     if name.suffix in _MARKUP:
         name = name.with_suffix("")
     suffix = name.suffix.removeprefix(".")
-    return suffix if suffix.partition("-")[0].partition("_")[0] in NAMES.values() else None
+    known = (*wanted, *_ALIASES, *NAMES.values())
+    return suffix if any(same_language(suffix, code) for code in known) else None
 
 
 def pair_is_turned(location: str, src: str, tgt: str) -> bool:
     """Say whether a name calls the pair the other way round: ``corpus.de-en.tsv`` for en to de has German first."""
-    name = re.split(r"[^a-z0-9_-]+", uncompressed_name(location))
-    return any(part.replace("_", "-").endswith(f"{tgt}-{src}".lower()) for part in name)
+    turned = "[-_]".join(re.escape(code.lower()) for code in (tgt, src))
+    return re.search(rf"(?<![a-z0-9]){turned}(?![a-z0-9_-])", uncompressed_name(location)) is not None
 
 
 def in_order(files: tuple[str, str], languages: tuple[str | None, str | None], src: str, tgt: str) -> tuple[str, str]:
@@ -140,7 +169,7 @@ def in_order(files: tuple[str, str], languages: tuple[str | None, str | None], s
 
 def order_by_name(files: tuple[str, str], src: str, tgt: str) -> tuple[str, str]:
     """Put two files in the order source, target by their names; see :func:`in_order`."""
-    return in_order(files, (language_in_name(files[0]), language_in_name(files[1])), src, tgt)
+    return in_order(files, (language_in_name(files[0], src, tgt), language_in_name(files[1], src, tgt)), src, tgt)
 
 
 def _side(file: str, language: str | None, src: str, tgt: str) -> int | None:

@@ -50,24 +50,33 @@ def _check(files: tuple[str, str], talks: tuple[_Talk | None, ...], number: int)
 
 
 def _talks(file: str, meter: Meter | None) -> Iterator[_Talk]:
-    talk, name, open_tag, opened = _Talk("", 1), "", "", 0
+    talk, open_tag, opened, number = _Talk("", 1), "", 0, 0
     for number, line in enumerate(read_lines(file, meter), start=1):
         tag = _TAG.match(line)
-        if open_tag:
-            open_tag = "" if f"</{open_tag}>" in line.lower() else open_tag
+        if open_tag and _closes(open_tag, line):
+            talk.line, open_tag = number + 1, ""
         elif tag:
+            _check_closed(file, open_tag, opened, number)
             if talk.segments:
                 yield talk
             named = _TALK.match(line)
-            name = named[1] if named else name
+            talk = _Talk(named[1] if named else talk.name, number + 1)
             open_tag, opened = _left_open(tag, line), number
-            talk = _Talk(name, number + 1)
-        else:
+        elif not open_tag:
             talk.segments.append(line.strip())
-    if open_tag:
-        raise ValueError(f"{file}:{opened}: <{open_tag}> is not closed in the rest of the file")
+    _check_closed(file, open_tag, opened, number + 1)
     if talk.segments:
         yield talk
+
+
+def _check_closed(file: str, open_tag: str, opened: int, end: int) -> None:
+    """Refuse an open tag with lines after it, which may be its own or of the talk; one without any is harmless."""
+    if open_tag and end > opened + 1:
+        raise ValueError(f"{file}:{opened}: <{open_tag}> is not closed before line {end}; close it, or remove its line")
+
+
+def _closes(name: str, line: str) -> bool:
+    return f"</{name}>" in line.lower() and (line.lstrip().startswith("</") or not _TAG.match(line))
 
 
 def _left_open(tag: re.Match[str], line: str) -> str:

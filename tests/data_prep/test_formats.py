@@ -74,6 +74,9 @@ class TestPlain:
         source = write({"giga.fixed.de.gz": gzip.compress(b"eins\n"), "giga.fixed.en.gz": gzip.compress(b"one\n")})
         assert _read(source) == [("one", "eins")]
 
+    def test_languages_that_have_no_name_here(self, write):
+        assert _read(write({"train.sah": "A\n", "train.liv": "a\n"}), "liv", "sah") == [("a", "A")]
+
     def test_one_name_that_tells_is_enough(self, write):
         assert _read(write({"train.de": "eins\n", "other": "one\n"})) == [("one", "eins")]
 
@@ -94,7 +97,9 @@ class TestPlain:
 
 
 class TestTsv:
-    @pytest.mark.parametrize(("name", "expected"), [("x.de-en.tsv", ("b", "a")), ("x.en-de.tsv", ("a", "b"))])
+    @pytest.mark.parametrize(
+        ("name", "expected"), [("x.de-en.tsv", ("b", "a")), ("x.en-de.tsv", ("a", "b")), ("made-en.tsv", ("a", "b"))]
+    )
     def test_the_name_tells_the_order(self, write, name, expected):
         assert _read(write({name: "a\tb\tc\n"})) == [expected]
 
@@ -108,6 +113,19 @@ class TestTsv:
 
     def test_blank_lines_are_empty_pairs(self, write):
         assert _read(write({"x.tsv": "\na\tb\n\t\n\nc\td\n"})) == [("", ""), ("a", "b"), ("", ""), ("", ""), ("c", "d")]
+
+    def test_columns_that_must_be_given(self, write):
+        scored = "1.25\tone\teins\n"
+        assert "x.tsv: a number or an address in the first two columns; say which" in _message(write({"x.tsv": scored}))
+        addresses = "http://x.example/a\thttp://x.example/b\tone\teins\n"
+        assert "for example columns 2,3 of: http://x.example/a," in _message(write({"x.tsv": addresses}))
+        assert _read(write({"x.tsv": scored}, columns=("2", "3"))) == [("one", "eins")]
+        assert _read(write({"x.tsv": "1999\t1999\na\tb\n"})) == [("1999", "1999"), ("a", "b")]
+
+    def test_languages_named_in_every_row_are_no_header(self, write):
+        rows = "1.25\tone\teins\ten\tde\n1.2\ttwo\tzwei\ten\tde\n"
+        assert "x.tsv:2: the codes of the first row again: it is no header" in _message(write({"x.tsv": rows}))
+        assert _read(write({"x.tsv": rows}, columns=("2", "3"))) == [("one", "eins"), ("two", "zwei")]
 
     def test_ragged_rows_and_missing_columns(self, write):
         assert "x.tsv:2: 3 columns, expected 2 as in the first row" in _message(write({"x.tsv": "a\tb\na\tb\tc\n"}))
@@ -141,9 +159,17 @@ class TestTrainTags:
         }
         assert "train.tags.de-en.de has no talk number 2" in _message(write(texts))
 
-    def test_a_tag_that_is_never_closed(self, write):
-        texts = {"train.tags.de-en.en": "<title>\na\n", "train.tags.de-en.de": "<title>x</title>\nA\n"}
-        assert "train.tags.de-en.en:1: <title> is not closed" in _message(write(texts))
+    @pytest.mark.parametrize("end", ["", "<speaker>x</speaker>\n", "<title>x</title>\nb\n"])
+    def test_a_tag_with_lines_after_it_that_is_not_closed(self, write, end):
+        texts = {"train.tags.de-en.en": f"\n<title>\na\n{end}", "train.tags.de-en.de": f"\n<title>x</title>\nA\n{end}"}
+        assert "train.tags.de-en.en:2: <title> is not closed before line 4" in _message(write(texts))
+
+    def test_a_description_of_several_lines_and_a_speaker_without_name(self, write):
+        texts = {
+            "train.tags.de-en.en": "<description>On\n this\nand</description>\n<speaker>\n<talkid>1</talkid>\na\n",
+            "train.tags.de-en.de": "<description>\n</description>\n<speaker></speaker>\n<talkid>1</talkid>\nA\n<doc>",
+        }
+        assert _read(write(texts)) == [("a", "A")]
 
 
 def _set(kind, docs, attributes="srclang='any' trglang='any'"):
@@ -163,10 +189,10 @@ class TestMteval:
             " 1 < 2\ngoes  on\n</SEG ></hl>\n<p><seg id='2'></seg><seg id=3/></p></DOC></SRCSET>"
         )
         tgt = _set(
-            "refset", _doc("a/1", {1: "x &eacute;&#8217;&#x2028;y &unknown; &x;", 2: "", 3: ""}), "trglang=English"
+            "refset", _doc("a/1", {1: "x &eacute;&#8217;&#x2028;y &notknown; &x;", 2: "", 3: ""}), "trglang=English"
         )
         assert _read(write({"x.sgm": src, "y.sgm": tgt}), "de", "en") == [
-            ("AT&T &amp; <b> 1 < 2 goes on", "x \u00e9\u2019 y &unknown; &x;"),
+            ("AT&T &amp; <b> 1 < 2 goes on", "x \u00e9\u2019 y &notknown; &x;"),
             ("", ""),
             ("", ""),
         ]
@@ -197,6 +223,18 @@ class TestMteval:
         sets = "".join(_set("refset", _doc("d", {1: name}), f"trglang=de refid={name}") for name in ("one", "two"))
         source = write({"x.en.sgm": _set("srcset", _doc("d", {1: "a"})), "y.de.sgm": sets}, reference="two")
         assert _read(source) == [("a", "two")]
+
+    @pytest.mark.parametrize(
+        ("lang", "attribute"),
+        [("sk", "slovak"), ("pt-br", "brazilian portuguese"), ("zh-cn", "chinese"), ("cs", "cz"), ("liv", "livonian")],
+    )
+    def test_names_of_languages(self, write, lang, attribute):
+        texts = {
+            f"x.{'cz' if lang == 'cs' else lang}.xml": _set("srcset", _doc("d", {1: "a"}), f'srclang="{attribute}"'),
+            "y.xml": _set("refset", _doc("d", {1: "A"}), 'srclang="any" trglang="any"'),
+        }
+        assert _read(write(texts), lang, "ps") == [("a", "A")]
+        assert _read(write(texts), "ps", lang) == [("A", "a")]
 
     def test_name_and_attributes_that_contradict(self, write):
         texts = {"x.en.sgm": _set("srcset", _doc("d", {1: "a"}), "srclang=german"), "y.de.sgm": "x"}
@@ -410,6 +448,24 @@ class TestHub:
         with pytest.raises(ValueError, match="no split 'dev'; there are: train, test"):
             list(read_hub(folder, None, "dev", "de", "en"))
 
+    def test_a_saved_split_is_not_taken_for_another(self, tmp_path, datasets):
+        rows = {"en": ["one"], "de": ["eins"]}
+        datasets.Dataset.from_dict(rows, split="train").save_to_disk(tmp_path / "saved")
+        assert list(read_hub(str(tmp_path / "saved"), None, "train", "en", "de")) == [("one", "eins")]
+        with pytest.raises(ValueError, match="no split 'test'; there are: train"):
+            list(read_hub(str(tmp_path / "saved"), None, "test", "en", "de"))
+
+    def test_a_folder_with_the_files_of_a_data_set(self, tmp_path, monkeypatch, datasets):
+        monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+        made = datasets.Dataset.from_list(self.ROWS)
+        made.to_parquet(tmp_path / "data/train-00000-of-00001.parquet")
+        made.select([7]).to_parquet(tmp_path / "data/test-00000-of-00001.parquet")
+        folder = str(tmp_path / "data")
+        assert list(read_hub(folder, None, "test", "de", "en")) == [("eins 7", "one 7")]
+        assert len(list(read_hub(folder, None, "train", "de", "en"))) == 2500
+        with pytest.raises(RuntimeError, match=r"cannot be had: Unknown split \"dev\""):
+            list(read_hub(folder, None, "dev", "de", "en"))
+
     def test_parquet_with_either_kind_of_columns(self, tmp_path, datasets):
         file = str(tmp_path / "x.parquet")
         for rows in (self.ROWS, [row["translation"] for row in self.ROWS]):
@@ -422,7 +478,10 @@ class TestHub:
 
     def test_what_is_no_data_set(self, tmp_path, write, datasets):
         assert "x.parquet: not readable as parquet" in _message(write({"x.parquet": "x"}))
-        with pytest.raises(ValueError, match="not a folder that datasets.save_to_disk made"):
+        with pytest.raises(RuntimeError, match="the data set cannot be had: Parquet file size is 1 bytes"):
+            list(read_hub(str(tmp_path), None, "train", "en", "de"))
+        (tmp_path / "state.json").write_text("{}")
+        with pytest.raises(ValueError, match="not readable as what datasets.save_to_disk writes"):
             list(read_hub(str(tmp_path), None, "train", "en", "de"))
 
     def test_without_the_package(self, tmp_path, monkeypatch):
