@@ -87,7 +87,7 @@ class PairOptions:
         if self.valid is None:
             _at_least("valid.every", self.valid_every, 2)
         for name in self.tests:
-            if not _TEST_NAME.fullmatch(name):
+            if not _TEST_NAME.fullmatch(str(name)):
                 raise ValueError(f"tests: {name!r} cannot name a folder; expected letters, digits, '.', '_' or '-'")
 
     @property
@@ -128,6 +128,9 @@ class SubwordOptions:
             )
         if self.model_type not in ("bpe", "unigram"):
             raise ValueError(f"subword.model_type: expected 'bpe' or 'unigram', got {self.model_type!r}")
+        reserved = {"<s>", "<pad>", "</s>", "<unk>"} & set(self.user_symbols)
+        if reserved:
+            raise ValueError(f"subword.user_symbols: {', '.join(sorted(reserved))} are fairseq's own; give other names")
         for symbol in self.user_symbols:
             if not symbol or symbol.split() != [symbol] or self.user_symbols.count(symbol) > 1:
                 raise ValueError(f"subword.user_symbols: expected different words without white space, got {symbol!r}")

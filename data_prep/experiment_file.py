@@ -73,7 +73,9 @@ class _Loader(yaml.SafeLoader):
     """YAML that refuses a key given twice, where the plain loader keeps the last one silently."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        merged = "tag:yaml.org,2002:merge"  # of `<<: *other`
+        given = [key for key, _ in node.value if key.tag != merged]
+        keys = [self.construct_object(key, deep=True) for key in given]  # type: ignore[no-untyped-call]
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice is not None:
             raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} is given twice", node.start_mark)
@@ -131,9 +133,9 @@ class _Parser:
         every = _checked(_Every, valid, f"{where}.valid")["every"] if "every" in valid else 0
         return PairOptions(
             train=tuple(self.corpus(corpus, f"{where}.train[{index}]") for index, corpus in enumerate(train)),
-            valid=None if every else self.text(valid, "valid", f"{where}.valid"),
+            valid=None if "every" in valid else self.text(valid, "valid", f"{where}.valid"),
             valid_every=every,
-            tests={name: self.text(text, "test", f"{where}.tests.{name}") for name, text in tests.items()},
+            tests={str(name): self.text(text, "test", f"{where}.tests.{name}") for name, text in tests.items()},
         )
 
     def dataset(self, options: Mapping[str, Any], where: str) -> PairOptions:
@@ -171,14 +173,17 @@ class _Parser:
         if "file" in text:
             values = _checked(_OneFile, text, where)
             files = [[self.location(file, f"{where}.file")] for file in _one_or_more(values.pop("file"))]
+            if not files:
+                raise ValueError(f"{where}.file: expected at least one file, got none")
         else:
             values = _checked(_TwoFiles, text, where)
             sides = [
                 [self.location(file, f"{where}.{side}") for file in _one_or_more(values.pop(side))]
                 for side in ("src", "tgt")
             ]
-            if len(sides[0]) != len(sides[1]):
-                raise ValueError(f"{where}: src names {len(sides[0])} files and tgt {len(sides[1])}; expected as many")
+            if not all(sides) or len(sides[0]) != len(sides[1]):
+                counts = f"src names {len(sides[0])} files and tgt {len(sides[1])}"
+                raise ValueError(f"{where}: {counts}; expected as many, and at least one")
             files = [list(pair) for pair in zip(*sides, strict=True)]
         if values.get("columns") is not None:
             values["columns"] = _columns(values["columns"], f"{where}.columns")

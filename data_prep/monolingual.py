@@ -5,6 +5,7 @@ of the training text; ``<unk>`` in the text is fairseq's unknown symbol.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +50,10 @@ def _write_text(location: str, path: Path) -> int:
 def _preprocess(place: Workplace, workers: int) -> None:
     """Run ``fairseq-preprocess`` in the work folder with plain names, so that no character of a path matters to it."""
     options = {f"--{split}pref": split for split in SPLITS}
-    options |= {"--destdir": "binarised", "--workers": str(workers)}
+    folder = place.work / f"binarised-{os.getpid()}"  # a killed run's fairseq may still be writing to another
+    for left in place.work.glob("binarised-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    options |= {"--destdir": folder.name, "--workers": str(workers)}
     command = [sys.executable, "-m", "fairseq_cli.preprocess", "--only-source"]
     command += [word for option in options.items() for word in option]
     environment = {"OMP_NUM_THREADS": "1", **os.environ}
@@ -59,4 +63,4 @@ def _preprocess(place: Workplace, workers: int) -> None:
             f"fairseq-preprocess failed with exit status {done.returncode}:\n{done.stdout}{done.stderr}".rstrip()
         )
     for name in ("dict.txt", *(f"{split}.{kind}" for split in SPLITS for kind in ("bin", "idx"))):
-        (place.work / "binarised" / name).rename(place.result / name)
+        (folder / name).rename(place.result / name)

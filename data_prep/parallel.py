@@ -25,7 +25,16 @@ from data_prep.pool import ordered_map
 from data_prep.progress import progress
 from data_prep.tally import Tally
 from data_prep.text import read_lines
-from data_prep.training_text import CleanedChunk, Cleaning, TrainingText, clean_chunk, collect, raw_chunks
+from data_prep.training_text import (
+    CleanedChunk,
+    Cleaning,
+    TrainingText,
+    clean_chunk,
+    collect,
+    finish,
+    is_finished,
+    raw_chunks,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +50,7 @@ class Build:
     def run(self) -> None:
         """Run every stage; writes the data, the report and the figures of speed."""
         config, result = self.config, self.place.result
+        self._check_validation_text()
         held_out = self._held_out()
         texts = {pair: self._clean(pair, held_out) for pair in config.pairs}
         reports = {pair: self._report(pair, text) for pair, text in texts.items()}
@@ -63,12 +73,18 @@ class Build:
         if count["pairs"]:
             logger.info("%s: %s pairs in %.1f s, %s a second", name, f"{count['pairs']:,}", seconds, f"{rate:,}")
 
+    def _check_validation_text(self) -> None:
+        """Read it once before the long work begins, as the test text is read: what is wrong with it shows at once."""
+        for pair, options in self.config.pairs.items():
+            if options.valid is not None:
+                _segments(options.valid, pair, "valid")
+
     def _held_out(self) -> dict[str, set[str]]:
         """Return the normalised test segments of every language, all pairs and test sets together."""
         held_out: dict[str, set[str]] = {lang: set() for lang in self.config.languages}
         for pair, options in self.config.pairs.items():
             for test in options.tests.values():
-                for segments in _pairs(test, pair):
+                for segments in _segments(test, pair, "test"):
                     for lang, segment in zip(split_pair(pair), segments, strict=True):
                         held_out[lang].add(normalise(segment))
         return held_out
@@ -86,24 +102,21 @@ class Build:
             deduplicate = any(not check.per_pair for check in self.config.clean)
             text = collect(folders, deduplicate=deduplicate, valid_every=options.valid_every, shards=self.config.shards)
             count["pairs"] += len(text.first)
+        text.check_sizes()
         return text
 
     def _clean_corpus(self, pair: str, corpus: Corpus, cleaning: Cleaning, folder: Path) -> int:
-        """Clean a corpus and return how many pairs were read.
-
-        Raises:
-            ValueError: if nothing is left of it.
-        """
-        finished, read = folder / "finished", 0
-        if finished.exists():
+        """Clean a corpus, unless that is done, and return how many pairs were read."""
+        if is_finished(folder):
             return 0
+        read = 0
         folder.mkdir(parents=True, exist_ok=True)
         size = sum(path.stat().st_size for source in corpus.sources for path in sources.files(source))
         with progress(f"cleaning {corpus.name}", "bytes", size or None) as shown:
             chunks = raw_chunks(folder, corpus, _labelled(corpus, pair, shown.add))
             for count in ordered_map(clean_chunk, cleaning, chunks, workers=self.config.workers):
                 read += count
-        finished.touch()
+        finish(corpus.name, folder)
         return read
 
     def _train_subwords(self, texts: Mapping[str, TrainingText]) -> subword.Encoder:
@@ -116,7 +129,7 @@ class Build:
                 sentences = (
                     line
                     for text in texts.values()
-                    for line in text.sentences(options.sample_sentences * text.training_pairs // total)
+                    for line in text.sentences(-(-options.sample_sentences * text.training_pairs // total))
                 )
                 subword.train_model(sentences, options, seed=self.config.seed, prefix=prefix)
         for name in ("spm.model", "spm.vocab"):
@@ -210,6 +223,18 @@ def _pairs(text: Text, pair: str, meter: Callable[[int], None] | None = None) ->
         yield from sources.read(source, pair, meter)
 
 
+def _segments(text: Text, pair: str, split: str) -> list[tuple[str, str]]:
+    """Read validation or test text.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    segments = list(_pairs(text, pair))
+    if not segments:
+        raise ValueError(f"{pair}: the {split} text is empty; expected at least one pair")
+    return segments
+
+
 def _by_split(sides: list[Side], counts: Mapping[str, Counter[str]]) -> dict[str, Any]:
     """Add up the counts of the shards: lines, tokens and unknown tokens by split and language."""
     totals: dict[str, Any] = {}
@@ -221,14 +246,8 @@ def _by_split(sides: list[Side], counts: Mapping[str, Counter[str]]) -> dict[str
 
 
 def _encode_text(text: Text, pair: str, encoder: subword.Encoder, folder: Path, split: str) -> dict[str, Any]:
-    """Binarise validation or test text, which is normalised but not filtered.
-
-    Raises:
-        ValueError: if there is none.
-    """
-    segments = [(normalise(src), normalise(tgt)) for src, tgt in _pairs(text, pair)]
-    if not segments:
-        raise ValueError(f"{pair}: the {split} text is empty; expected at least one pair")
+    """Binarise validation or test text, which is normalised but not filtered."""
+    segments = [(normalise(src), normalise(tgt)) for src, tgt in _segments(text, pair, split)]
     counts = {}
     for lang, lines in zip(split_pair(pair), zip(*segments, strict=True), strict=True):
         counts[lang] = dict(encode.write_side(Side(folder, split, pair, lang).prefix, iter([encoder.encode(lines)])))

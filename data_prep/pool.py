@@ -52,7 +52,8 @@ def ordered_map(
                 yield pending.popleft().result()
         except BrokenProcessPool as error:
             raise RuntimeError(
-                "a worker process was killed, perhaps for want of memory; run the same command again, it goes on"
+                "a worker process was killed, perhaps for want of memory; run the same command again, it goes on "
+                "(in a script of your own: call this under `if __name__ == '__main__':`)"
             ) from error
         finally:
             executor.shutdown(wait=False, cancel_futures=True)

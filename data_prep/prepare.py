@@ -1,11 +1,13 @@
 """Making the binarised data of an experiment, unless it is there already."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from data_prep import monolingual, parallel, signature, sources
 from data_prep.config import Config, DataConfig, MonolingualConfig
-from data_prep.folder import building
+from data_prep.folder import Workplace, building, claimed
 
 logger = logging.getLogger(__name__)
 
@@ -30,20 +32,34 @@ def prepare(config: Config, *, command: str = "", overwrite: bool = False) -> bo
     if isinstance(config, DataConfig):
         _write_grammar_text(config)
     config = sources.resolve(config)
+    stamps = sources.stamps(config)
     made = signature.make(config, command)
+    if not Workplace.of(config.out).place.exists() and _is_made(config, made, overwrite):
+        return False  # without a lock: the folder may be one that cannot be written to
+    with claimed(config.out) as place:
+        if _is_made(config, made, overwrite):  # what another process may have done meanwhile counts
+            place.remove()
+            return False
+        with building(place, made["identity"]):
+            place.empty_result()
+            if isinstance(config, MonolingualConfig):
+                monolingual.build(config, place)
+            else:
+                parallel.Build(config, place).run()
+            sources.check_unchanged(stamps)
+            signature.write(place.result, made)
+    logger.info("wrote %s", config.out)
+    return True
+
+
+def _is_made(config: Config, made: Mapping[str, Any], overwrite: bool) -> bool:
+    """Tell whether there is nothing to do; see :func:`prepare` for what is refused."""
     if overwrite:
         signature.check_overwritable(config.out)
-    elif signature.is_up_to_date(config.out, made):
-        logger.info("%s is up to date", config.out)
         return False
-    with building(config.out, made["identity"]) as place:
-        place.empty_result()
-        if isinstance(config, MonolingualConfig):
-            monolingual.build(config, place)
-        else:
-            parallel.Build(config, place).run()
-        signature.write(place.result, made)
-    logger.info("wrote %s", config.out)
+    if not signature.is_up_to_date(config.out, made):
+        return False
+    logger.info("%s is up to date", config.out)
     return True
 
 

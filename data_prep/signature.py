@@ -22,6 +22,7 @@ THROUGHPUT = "throughput.json"
 """How fast a run was: the only file that differs from run to run."""
 
 _DISTRIBUTIONS = ("sentencepiece", "sacremoses", "fairseq-fixed")
+_USED_BY = {"language": "py3langid", "script": "regex"}
 _WITHOUT_EFFECT = ("out", "workers", "grammar", "downloads", "pairs", "train", "valid", "test")
 
 
@@ -51,9 +52,8 @@ def make(config: Config, command: str) -> dict[str, Any]:
 
 def _versions(config: Config) -> dict[str, str]:
     """Return the versions of everything that shapes the output."""
-    names = [*_DISTRIBUTIONS]
-    if isinstance(config, DataConfig) and any(check.name == "language" for check in config.clean):
-        names.append("py3langid")
+    checks = {check.name for check in config.clean} if isinstance(config, DataConfig) else set()
+    names = [*_DISTRIBUTIONS, *(name for check, name in _USED_BY.items() if check in checks)]
     return {
         "data_prep recipe": str(RECIPE),
         "python": platform.python_version(),

@@ -23,9 +23,12 @@ from data_prep.datasets import Dataset, Part, find
 from data_prep.download import download
 from data_prep.formats import PairSource, read_pairs
 from data_prep.formats.hub import hub_files, read_hub
+from data_prep.progress import progress
 from data_prep.streams import Meter, split
 
 logger = logging.getLogger(__name__)
+
+_READ = 1 << 20  # bytes hashed at a time
 
 
 def resolve(config: Config) -> Config:
@@ -52,9 +55,26 @@ def _pair(config: DataConfig, pair: str, options: PairOptions) -> PairOptions:
     train = tuple(corpus for given in options.train for corpus in _corpora(config, pair, given))
     valid, every = options.valid, options.valid_every
     if valid and isinstance(valid.sources[0], DatasetSplit):
-        every = find(valid.sources[0].dataset).valid_every
+        every = _held_out(pair, options.train, valid.sources[0])
     tests = {name: _text(config, pair, text) for name, text in options.tests.items()}
     return PairOptions(train, None if every or not valid else _text(config, pair, valid), every, tests)
+
+
+def _held_out(pair: str, train: tuple[Corpus, ...], valid: DatasetSplit) -> int:
+    """Return how many training pairs there are to one of validation, where a data set says so; else 0.
+
+    Raises:
+        ValueError: if the training text is not that of the data set alone.
+    """
+    every = find(valid.dataset).valid_every
+    if valid.split != "valid" or not every:
+        return 0
+    if [corpus.sources for corpus in train] != [(DatasetSplit(valid.dataset, "train"),)]:
+        raise ValueError(
+            f"pairs.{pair}.valid: {valid.dataset} has no validation text but one in {every} of its training pairs; "
+            f"train on {valid.dataset} alone, or give valid: {{every: N}} or other text"
+        )
+    return every
 
 
 def _corpora(config: DataConfig, pair: str, corpus: Corpus) -> list[Corpus]:
@@ -146,7 +166,7 @@ def describe_all(config: Config, hashes: Mapping[Path, str]) -> object:
     """Say what decides the text of a resolved configuration; see :func:`describe`."""
     if not isinstance(config, DataConfig):
         return [describe(PairSource((location,)), hashes) for location in (config.train, config.valid, config.test)]
-    return {pair: _describe_pair(options, hashes) for pair, options in config.pairs.items()}
+    return [[pair, _describe_pair(options, hashes)] for pair, options in config.pairs.items()]
 
 
 def _describe_pair(options: PairOptions, hashes: Mapping[Path, str]) -> dict[str, object]:
@@ -170,21 +190,48 @@ def read(source: Source, pair: str, meter: Meter | None = None) -> Iterator[tupl
     return read_pairs(source, src, tgt, meter=meter)
 
 
-def hash_files(paths: list[Path], workers: int) -> dict[Path, dict[str, object]]:
-    """Return size in bytes and sha256 of every file.
+def stamps(config: Config) -> dict[Path, tuple[int, int]]:
+    """Return size and time of the last change of every input file.
 
     Raises:
         FileNotFoundError: if one is missing.
         ValueError: if one is empty.
     """
-    with ThreadPoolExecutor(workers) as threads:
-        return dict(zip(paths, threads.map(_facts, paths), strict=True))
+    found = {path: _stamp(path) for path in input_files(config)}
+    for path, (size, _) in found.items():
+        if not size:
+            raise ValueError(f"{path}: the file is empty; expected text")
+    return found
 
 
-def _facts(path: Path) -> dict[str, object]:
+def check_unchanged(found: Mapping[Path, tuple[int, int]]) -> None:
+    """Refuse to go on where an input file is not what :func:`stamps` found.
+
+    Raises:
+        ValueError: if one has changed.
+    """
+    for path, stamp in found.items():
+        if not path.is_file() or _stamp(path) != stamp:
+            raise ValueError(f"{path}: changed while it was read; run the same command again")
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    facts = path.stat()
+    return facts.st_size, facts.st_mtime_ns
+
+
+def hash_files(paths: list[Path], workers: int) -> dict[Path, dict[str, object]]:
+    """Return size in bytes and sha256 of every file."""
+    total = sum(path.stat().st_size for path in paths)
+    with progress("hashing", "bytes", total) as shown, ThreadPoolExecutor(workers) as threads:
+        return dict(zip(paths, threads.map(lambda path: _facts(path, shown.add), paths), strict=True))
+
+
+def _facts(path: Path, meter: Meter) -> dict[str, object]:
+    digest, size = hashlib.sha256(), 0
     with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    size = path.stat().st_size
-    if not size:
-        raise ValueError(f"{path}: the file is empty; expected text")
-    return {"sha256": digest, "bytes": size}
+        while data := file.read(_READ):
+            digest.update(data)
+            meter(len(data))
+            size += len(data)
+    return {"sha256": digest.hexdigest(), "bytes": size}

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import compress, islice
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from data_prep.held_out import Context
 from data_prep.tally import Tally
 
 CHUNK = 20_000  # pairs read
+CHUNK_CHARS = 16_000_000  # of both sides; a chunk of long lines ends earlier
 VALID, NOWHERE = -1, -2
 _EXAMPLES = 10
 
@@ -96,13 +97,51 @@ def raw_chunks(folder: Path, corpus: Corpus, triples: Iterable[tuple[str, str, s
         triples: source, target and label.
     """
     wanted = corpus.detokenize if isinstance(corpus.detokenize, tuple) else ()
-    triples, number = iter(triples), 0
-    while part := list(islice(triples, CHUNK)):
+    for number, part in enumerate(_portions(triples)):
         prefix = folder / f"{number:06d}"
         if not _file(prefix, "json").exists():
             tokenised = [corpus.detokenize is True or label in wanted for _, _, label in part]
             yield RawChunk(prefix, [(src, tgt) for src, tgt, _ in part], tokenised)
-        number += 1
+
+
+def _portions(triples: Iterable[tuple[str, str, str]]) -> Iterator[list[tuple[str, str, str]]]:
+    """Cut the text into lists of ``CHUNK`` pairs or about ``CHUNK_CHARS`` characters, what comes first."""
+    part, chars = [], 0
+    for triple in triples:
+        part.append(triple)
+        chars += len(triple[0]) + len(triple[1])
+        if len(part) == CHUNK or chars >= CHUNK_CHARS:
+            yield part
+            part, chars = [], 0
+    if part:
+        yield part
+
+
+def finish(name: str, folder: Path) -> None:
+    """Mark the chunks of a corpus as complete.
+
+    Raises:
+        ValueError: if no pair is left in them.
+    """
+    facts = [json.loads(path.read_text(encoding="utf-8")) for path in _done(folder)]
+    if not any(fact["kept"] for fact in facts):
+        tally = sum((Tally.from_json(fact["tally"]) for fact in facts), Tally())
+        dropped = {reason: found.count for reason, found in tally.dropped.items()}
+        raise ValueError(
+            f"{name}: no training pair is left of {sum(fact['read'] for fact in facts)}; dropped: {dropped}"
+        )
+    with written_whole(folder / "finished") as path:
+        path.write_text(str(len(facts)))
+
+
+def is_finished(folder: Path) -> bool:
+    """Tell whether the chunks of a corpus are complete."""
+    mark = folder / "finished"
+    return mark.is_file() and mark.read_text() == str(len(_done(folder)))
+
+
+def _done(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.json"))
 
 
 def _file(prefix: Path, suffix: str) -> Path:
@@ -153,6 +192,18 @@ class TrainingText:
         kept = int(self.first.sum())
         return kept - (kept // self.valid_every if self.valid_every else 0)
 
+    def check_sizes(self) -> None:
+        """Check that every shard and the validation text get at least one pair.
+
+        Raises:
+            ValueError: if one does not.
+        """
+        kept = int(self.first.sum())
+        if kept < self.valid_every:
+            raise ValueError(f"valid.every: {self.valid_every}, but there are only {kept} training pairs")
+        if self.training_pairs < self.shards:
+            raise ValueError(f"shards: {self.shards}, but there are only {self.training_pairs} training pairs")
+
     def destinations(self) -> Iterator[tuple[CleanedChunk, NDArray[np.int16]]]:
         """Yield every chunk, and where each of its pairs goes: the number of a shard, ``VALID`` or ``NOWHERE``."""
         before = 0  # pairs kept so far
@@ -166,9 +217,9 @@ class TrainingText:
             yield chunk, np.where(first, goes, NOWHERE).astype(np.int16)
 
     def sentences(self, at_most: int) -> Iterator[str]:
-        """Yield training sentences of both sides: all, or ``at_most`` of them drawn evenly (0: no limit)."""
+        """Yield training sentences of both sides, all (0) or ``at_most`` of them, pairs drawn evenly."""
         pairs, before = self.training_pairs, 0
-        wanted = min(at_most // 2 or pairs, pairs)
+        wanted = min(max(at_most // 2, 1), pairs) if at_most else pairs
         for chunk, goes in self.destinations():
             rank = before + np.cumsum(goes >= 0)
             before += int((goes >= 0).sum())
@@ -194,7 +245,7 @@ def collect(folders: Sequence[Path], *, deduplicate: bool, valid_every: int, sha
     begin, corpora = 0, []
     for folder in folders:
         chunks = []
-        for path in sorted(folder.glob("*.json")):
+        for path in _done(folder):
             facts = json.loads(path.read_text(encoding="utf-8"))
             chunks.append(CleanedChunk(path.with_suffix(""), facts, begin))
             begin += len(chunks[-1])

@@ -90,6 +90,9 @@ def _attempt(session: requests.Session, url: str, part: PartFile, size: int | No
                 for data in response.raw.stream(_CHUNK, decode_content=False):
                     part.append(data)
                     shown.add(len(data))
+                    if size is not None and part.size > size:
+                        part.start(None)
+                        raise MirrorError(f"sends more than the {size} bytes that the file has")
     except _NEVER as error:
         raise MirrorError(_reason(error)) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:

@@ -66,6 +66,8 @@ def _check_downloads(folder: Path) -> Iterator[Check]:
     yield Check(DOWNLOADS, problem or f"lists {len(listed)} files", not problem)
     for name, entry in listed.items():
         yield _check_file(folder, name, entry)
+    for part in sorted(folder.glob("*.part")):
+        yield Check(part.name, "a download that was stopped; the same download command goes on with it", False)
 
 
 def _read_json(path: Path) -> tuple[dict[str, Any], str]:
@@ -83,7 +85,8 @@ def _check_files(folder: Path, signed: Mapping[str, Any]) -> Iterator[Check]:
     """Compare the folder with the list of its files in the signature."""
     listed = signed.get("files")
     if not isinstance(listed, dict):
-        yield Check("files", f"{signature.FILE_NAME} lists none: nothing to compare")
+        if signed:
+            yield Check("files", f"{signature.FILE_NAME} lists none to compare; prepare the data anew", False)
         return
     for name, entry in listed.items():
         yield _check_file(folder, name, entry)

@@ -90,7 +90,9 @@ def _configuration(args: argparse.Namespace) -> Config:
     if missing:
         raise ValueError(f"without --config these options are missing: {', '.join(missing)}")
     text = _datasets(args.dataset) if args.dataset else {"pairs": {args.pair: _plain_pair(args)}}
-    common = {name: getattr(args, name) for name in ("out", "downloads", "shards", "seed") if getattr(args, name)}
+    common: dict[str, object] = {
+        name: getattr(args, name) for name in ("out", "downloads", "shards", "seed") if name in (*given, "out")
+    }
     subword = {} if args.vocab_size is None else {"subword": {"vocab_size": args.vocab_size}}
     return override(parse({**text, **common, **subword}, args.corpora), workers=args.workers)
 

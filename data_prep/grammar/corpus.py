@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
-from data_prep.folder import building
+from data_prep.folder import building, claimed
 from data_prep.grammar import english, french, german, stamp
 from data_prep.grammar.chamber import Chamber
 from data_prep.grammar.syntax import Sentence
@@ -99,7 +99,7 @@ def write_corpus(out: Path, *, domain: str, pairs: int, valid_pairs: int, test_p
     stamp.check_replaceable(out)
     drawn = triples(domain, seed)
     splits = {split: [next(drawn) for _ in range(size)] for split, size in sizes.items()}
-    with building(out, json.dumps(parameters)) as place:
+    with claimed(out) as place, building(place, json.dumps(parameters)):
         place.empty_result()
         for split, lines in splits.items():
             for column, language in enumerate(LANGUAGES if lines else ()):

@@ -88,8 +88,8 @@ def signed_dictionaries(folder: Path) -> dict[str, str]:
         signature = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"{path}: is damaged ({error}), so the dictionaries cannot be checked; remove {folder} and prepare the "
-            "data again"
+            f"{path}: is damaged ({error}), so the dictionaries cannot be checked; put the original back, or prepare "
+            "the data again in another folder"
         ) from None
     dictionaries = signature.get("dictionaries") if isinstance(signature, dict) else None
     return dictionaries if isinstance(dictionaries, dict) else {}

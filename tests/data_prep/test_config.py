@@ -113,6 +113,10 @@ def test_a_whole_data_set_and_one_of_text():
         (with_pair(train=TEXT), r"data\.pairs\.en-de\.train: expected a list"),
         (with_pair(valid={"every": 1}), r"valid\.every: expected at least 2, got 1"),
         (with_pair(valid={"every": "x"}), r"valid\.every: expected int, got 'x'"),
+        (with_pair(valid={"every": 0}), r"valid\.every: expected at least 2, got 0"),
+        (with_pair(train=[{"src": [], "tgt": []}]), r"train\[0\]: src names 0 files and tgt 0; expected as many"),
+        (with_pair(train=[{"file": []}]), r"train\[0\]\.file: expected at least one file, got none"),
+        (mapping(subword={"user_symbols": ["<s>"]}), r"user_symbols: <s> are fairseq's own; give other names"),
         (with_pair(valid_every=3), r"data\.pairs\.en-de: unknown key 'valid_every'; known keys: train, valid, tests"),
         (with_pair(train=[{"src": ["a", "b"], "tgt": "c"}]), r"train\[0\]: src names 2 files and tgt 1; expected as"),
         (with_pair(train=[{"file": "a.tsv", "columns": [1]}]), r"train\[0\]\.columns: expected two, of source and"),
@@ -154,6 +158,16 @@ def test_unreadable_files(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
         load(path)
+
+
+def test_merge_keys_and_numbers_as_names(tmp_path):
+    text = "base: &base {src: a.en, tgt: a.de}\n"
+    pair = "{train: [{<<: *base, name: x}], valid: *base, tests: {2014: *base}}"
+    path = tmp_path / "x.yaml"
+    path.write_text(f"name: x\ntrain: {{{text.strip()}}}\ndata: {{pairs: {{en-de: {pair}}}}}\n")
+    options = load(path).pairs["en-de"]
+    assert (options.train[0].name, options.train[0].sources) == ("x", (PairSource(("a.en", "a.de")),))
+    assert list(options.tests) == ["2014"]
 
 
 def test_missing_file(tmp_path):

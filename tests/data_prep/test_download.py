@@ -335,6 +335,26 @@ def test_a_truncated_body_without_a_length_is_noticed(fetch, make_site, complete
     fetch(make_site(partial(chunked, complete=complete), whole).url, make_site().url, size=len(BODY))
 
 
+def test_a_body_without_an_end_is_given_up(fetch, make_site):
+    stopped = threading.Event()
+
+    def endless(handler):
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        try:
+            while True:
+                handler.wfile.write(b"%x\r\n%s\r\n" % (HALF, bytes(HALF)))
+        except OSError:
+            stopped.set()
+        handler.close_connection = True
+
+    site = make_site(endless)
+    assert f"sends more than the {len(BODY)} bytes" in fetch.fails(site.url, size=len(BODY))
+    assert stopped.wait(DEADLINE)
+    assert fetch.part.stat().st_size == 0 and len(site.ranges) == 1
+
+
 def test_redirects_are_followed(fetch, make_site):
     target = make_site()
     fetch(make_site(partial(status, code=302, Location=target.url)).url)

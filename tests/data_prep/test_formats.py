@@ -434,9 +434,11 @@ class TestHub:
     ROWS = [{"translation": {"en": f"one\n{number}", "de": f"eins {number}"}} for number in range(2500)]
 
     @pytest.fixture
-    def datasets(self, monkeypatch):
+    def datasets(self, tmp_path, monkeypatch):
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-        return pytest.importorskip("datasets")
+        datasets = pytest.importorskip("datasets")
+        monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+        return datasets
 
     def test_a_saved_folder(self, tmp_path, datasets):
         made = datasets.Dataset.from_list(self.ROWS)
@@ -455,8 +457,7 @@ class TestHub:
         with pytest.raises(ValueError, match="no split 'test'; there are: train"):
             list(read_hub(str(tmp_path / "saved"), None, "test", "en", "de"))
 
-    def test_a_folder_with_the_files_of_a_data_set(self, tmp_path, monkeypatch, datasets):
-        monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    def test_a_folder_with_the_files_of_a_data_set(self, tmp_path, datasets):
         made = datasets.Dataset.from_list(self.ROWS)
         made.to_parquet(tmp_path / "data/train-00000-of-00001.parquet")
         made.select([7]).to_parquet(tmp_path / "data/test-00000-of-00001.parquet")
@@ -478,11 +479,13 @@ class TestHub:
 
     def test_what_is_no_data_set(self, tmp_path, write, datasets):
         assert "x.parquet: not readable as parquet" in _message(write({"x.parquet": "x"}))
+        (tmp_path / "files").mkdir()
+        (tmp_path / "x.parquet").rename(tmp_path / "files/x.parquet")
         with pytest.raises(RuntimeError, match="the data set cannot be had: Parquet file size is 1 bytes"):
-            list(read_hub(str(tmp_path), None, "train", "en", "de"))
-        (tmp_path / "state.json").write_text("{}")
+            list(read_hub(str(tmp_path / "files"), None, "train", "en", "de"))
+        (tmp_path / "files/state.json").write_text("{}")
         with pytest.raises(ValueError, match="not readable as what datasets.save_to_disk writes"):
-            list(read_hub(str(tmp_path), None, "train", "en", "de"))
+            list(read_hub(str(tmp_path / "files"), None, "train", "en", "de"))
 
     def test_without_the_package(self, tmp_path, monkeypatch):
         monkeypatch.setitem(__import__("sys").modules, "datasets", None)

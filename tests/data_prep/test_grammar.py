@@ -312,7 +312,7 @@ def moments(folder):
 def test_a_corpus_that_is_up_to_date_stays(tmp_path, caplog):
     write(tmp_path / "a")
     before = moments(tmp_path / "a")
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO", "data_prep"):
         write(tmp_path / "a")
     assert moments(tmp_path / "a") == before
     assert "a is up to date" in caplog.text

@@ -109,6 +109,7 @@ def test_killed_after_every_rename(experiment, undisturbed, monkeypatch):
     assert os.waitstatus_to_exitcode(status) == 0
     assert runs > 20
     assert contents(experiment / "out").keys() == undisturbed.keys()
+    assert not (experiment / "out.tmp").exists()
     signed = "signature.json"  # has another command line
     assert {**contents(experiment / "out"), signed: b""} == {**undisturbed, signed: b""}
 
@@ -141,5 +142,29 @@ def test_two_at_once(experiment):
     assert 0 in codes
     if 1 in codes:
         winner = runs[codes.index(0)].pid
-        assert f"out: process {winner} is building it in out.tmp; wait" in said[codes.index(1)]
+        assert f"out: process {winner} is building it in " in said[codes.index(1)]
     assert len(list(read_lines(experiment / "out" / "tests" / "talk" / "en-de.src"))) == 1
+
+
+def test_text_for_language_models(tmp_path, monkeypatch):
+    """A kill while fairseq binarises leaves what the next run is not disturbed by."""
+    for split in ("train", "valid", "test"):
+        (tmp_path / split).write_text(f"{split} a b\n" * 9)
+    text = {split: split for split in ("train", "valid", "test")}
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump({"name": "x", "data": {"out": "out", "text": text}}))
+    monkeypatch.chdir(tmp_path)
+    child = os.fork()
+    if child == 0:
+        run = subprocess.run
+
+        def dying(*args, **options):
+            run(*args, **options)
+            os._exit(9)
+
+        subprocess.run = dying
+        os._exit(main(["prepare", "--config", "x.yaml", "--quiet"]))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert not Path("out").exists() and Path("out.tmp").exists()
+    assert main(["prepare", "--config", "x.yaml", "--quiet"]) == 0
+    assert {"train.bin", "dict.txt", "signature.json"} <= {path.name for path in Path("out").iterdir()}
+    assert not Path("out.tmp").exists()

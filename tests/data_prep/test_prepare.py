@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from data_prep import indexed, parallel, prepare, signature
+from data_prep import indexed, parallel, prepare, signature, training_text
 from data_prep.__main__ import main
 from data_prep.experiment_file import load
 
@@ -312,7 +312,7 @@ def test_missing_and_empty_file(tmp_path, broken, capsys):
 def test_nothing_left_of_a_corpus(tmp_path, broken, capsys):
     (tmp_path / "text" / "french.fr").write_text("\n" * 40)
     message = run_broken(tmp_path, broken, capsys)
-    assert "text: no training pair is left of 40; dropped: {'empty': 40," in message
+    assert "text: no training pair is left of 40; dropped: {'empty': 40}" in message
 
 
 def test_every_kind_of_source(tmp_path, monkeypatch):
@@ -361,7 +361,7 @@ def test_a_full_disk_is_told_of_and_gone_on_from(corpora, tmp_path, monkeypatch,
     with monkeypatch.context() as patched:
         patched.setattr(indexed, "write", full)
         assert main(["prepare", "--config", config]) == 1
-    assert "No space left on device: 'out.tmp/result/train.bin'" in capsys.readouterr().err
+    assert "out.tmp: the disk is full; make room and run the same command again, it goes on" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     assert main(["prepare", "--config", config]) == 0
 
@@ -371,6 +371,74 @@ def test_an_unwritable_place_is_told_of(corpora, tmp_path, capsys):
     config = str(configuration(tmp_path, {"en-fr": corpora["en-fr"]}, out=str(tmp_path / "file" / "out")))
     assert main(["prepare", "--config", config]) == 1
     assert "file" in capsys.readouterr().err
+
+
+def test_another_run_that_came_in_between_is_not_overwritten(corpora, tmp_path, monkeypatch, capsys):
+    """What ``out`` holds is looked at again when this run has the lock."""
+    config = str(configuration(tmp_path, {"en-fr": corpora["en-fr"]}))
+    claimed = prepare.claimed
+
+    def late(out):
+        monkeypatch.setattr(prepare, "claimed", claimed)
+        other = configuration(tmp_path, {"en-fr": corpora["en-fr"]}, seed=7)
+        assert main(["prepare", "--config", str(other)]) == 0
+        return claimed(out)
+
+    monkeypatch.setattr(prepare, "claimed", late)
+    assert main(["prepare", "--config", config]) == 1
+    assert "made from something else (config differ); give --overwrite" in capsys.readouterr().err
+    assert json.loads((tmp_path / "out" / "signature.json").read_text())["seed"] == 7
+
+
+def test_leftovers_beside_a_finished_folder_go(corpora, tmp_path):
+    config = str(configuration(tmp_path, {"en-fr": corpora["en-fr"]}))
+    assert main(["prepare", "--config", config]) == 0
+    (tmp_path / "out.tmp" / "work").mkdir(parents=True)
+    assert main(["prepare", "--config", config]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["experiment.yaml", "out"]
+
+
+def test_an_input_that_changes_meanwhile_is_refused(tmp_path, broken, monkeypatch, capsys):
+    clean = parallel.Build._clean
+
+    def changing(self, pair, held_out):
+        (tmp_path / "text" / "french_test.fr").write_text("Un autre test.\n")
+        return clean(self, pair, held_out)
+
+    monkeypatch.setattr(parallel.Build, "_clean", changing)
+    assert "french_test.fr: changed while it was read; run the same command again" in run_broken(
+        tmp_path, broken, capsys
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "message"),
+    [
+        ({"valid": {"every": 1000}}, {}, "valid.every: 1000, but there are only 40 training pairs"),
+        ({}, {"shards": 41}, "shards: 41, but there are only 40 training pairs"),
+        ({"valid": {"dataset": "wmt14.en-de"}}, {}, "pairs.en-fr: the data set wmt14.en-de is of en-de"),
+    ],
+)
+def test_what_leaves_no_pairs_is_refused_before_the_long_work(corpora, tmp_path, capsys, changes, options, message):
+    pair = {**corpora["en-fr"], **changes}
+    assert main(["prepare", "--config", str(configuration(tmp_path, {"en-fr": pair}, **options))]) == 1
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["experiment.yaml"]
+
+
+def test_held_out_text_of_another_data_set_is_refused(corpora, tmp_path, capsys):
+    pair = {**corpora["en-de"], "valid": {"dataset": "iwslt14.en-de"}}
+    assert main(["prepare", "--config", str(configuration(tmp_path, {"en-de": pair}))]) == 1
+    assert (
+        "iwslt14.en-de has no validation text but one in 23 of its training pairs; train on" in capsys.readouterr().err
+    )
+
+
+def test_long_lines_make_small_chunks(monkeypatch):
+    monkeypatch.setattr(training_text, "CHUNK_CHARS", 100)
+    lengths = [10, 20, 80, 5, 200, 1]
+    portions = list(training_text._portions(("x" * length, "", "") for length in lengths))
+    assert [[len(src) for src, _, _ in portion] for portion in portions] == [[10, 20, 80], [5, 200], [1]]
 
 
 def test_grammar_text_is_written_first(tmp_path, monkeypatch):

@@ -136,7 +136,7 @@ def test_a_damaged_signature_is_named(tmp_path):
     (tmp_path / "signature.json").write_text('{"dictionaries": {')
     (tmp_path / "dict.de.txt").write_text("word 1\n")
     with pytest.raises(
-        ValueError, match=rf"signature\.json: is damaged \(.*\), .*; remove {tmp_path} and prepare the data again"
+        ValueError, match=r"signature\.json: is damaged \(.*\), .*; put the original back, or prepare the data again in"
     ):
         Dictionary.load(str(tmp_path / "dict.de.txt"))
 

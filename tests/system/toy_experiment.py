@@ -56,7 +56,7 @@ def write_experiment(root: Path, *, updates: int = 4, **train: Any) -> Path:
             "out": "runs/toy/data",
             "seed": 1,
             "pairs": {"en-de": pair("text", "de", True), "en-fr": pair("text", "fr", False)},
-            "clean": {"deduplicate": False, "drop_test_overlap": False},
+            "clean": ["empty", "length", "ratio"],
             "subword": {"vocab_size": 70},
             "workers": 1,
         },
