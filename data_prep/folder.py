@@ -110,7 +110,8 @@ def _lock(workplace: Workplace) -> int:
     """Take the lock, which ends with the process whatever happens to that; returns the file descriptor."""
     path = workplace.place / _LOCK
     while True:
-        workplace.place.mkdir(exist_ok=True)
+        with suppress(FileExistsError):
+            workplace.place.mkdir()
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except FileNotFoundError:  # its owner finished and removed the folder between our two calls

@@ -144,7 +144,7 @@ import pathlib, sys
 sys.path.insert(0, {os.getcwd()!r})
 from data_prep.folder import building, claimed
 done = refused = 0
-for number in range(150):
+for number in range(300):
     try:
         with claimed(pathlib.Path("out")) as place, building(place, "a"):
             (place.result / "x").touch()

@@ -18,12 +18,12 @@ def _texts(side):
     return [pair[side] for pair in PAIRS]
 
 
-def _segments(side, form='<seg id="{0}">{1}</seg>\n', first=1):
-    return [form.format(number, text) for number, text in enumerate(_texts(side), start=first)]
+def _segments(side, form='<seg id="{0}">{1}</seg>\n'):
+    return [form.format(number, text) for number, text in enumerate(_texts(side), start=1)]
 
 
 def _escaped(side):
-    return [text.replace("&", "&amp;").replace("<", "&lt;") for text in _segments(side, "{1}")]
+    return [text.replace("&", "&amp;").replace("<", "&lt;") for text in _texts(side)]
 
 
 def iwslt17_train_tags():
@@ -43,7 +43,7 @@ def iwslt17_xml():
         return f'<doc docid="69" genre="lectures">\n{HEAD}<talkid>69</talkid>\n{TRANSLATOR}{body}</doc>\n'
 
     heads = (
-        'refset setid="iwslt2017-dev2010" srclang="german" trglang="english" refid="ref"',
+        'refset setid="dev2010" srclang="german" trglang="english" refid="ref"',
         'srcset srclang="german"',
     )
     return {
@@ -91,7 +91,8 @@ def wmt22_xml():
         + side("ref", german, 'translator="A" ', _escaped(1))
         + "  </doc>\n"
     )
-    suite = f'  <doc origlang="en" id="2" testsuite="s">\n{side("src", "", "lang='en'", ["suite"])}  </doc>\n'
+    source = side("src", 'lang="en"', "", ["only here"])
+    suite = f'  <doc origlang="en" id="2" testsuite="s">\n{source}  </doc>\n'
     return {
         "generaltest2022.en-de.all.xml": "<?xml version='1.0' encoding='utf-8'?>\n<dataset id=\"wmttest2022\">\n"
         f'  <collection id="general">\n{documents}  </collection>\n  <collection id="s">\n{suite}  </collection>\n'
@@ -101,7 +102,7 @@ def wmt22_xml():
 
 def opus_tmx():
     units = "".join(
-        f'    <tu>\n      <tuv xml:lang="de"><seg>{german}</seg></tuv>\n      <tuv xml:lang="en"><prop type="p">x</prop>'
+        f'    <tu>\n      <tuv xml:lang="de"><seg>{german}</seg></tuv>\n      <tuv xml:lang="en"><prop>x</prop>'
         f"<seg>{english}</seg></tuv>\n    </tu>\n"
         for english, german in zip(_escaped(0), _escaped(1), strict=True)
     )
