@@ -68,7 +68,7 @@ def measured(command: Sequence[str], folder: Path) -> Run:
         root = psutil.Process(process.pid)
         while process.poll() is None:
             peak = max(peak, _resident(root))
-            time.sleep(0.2)
+            time.sleep(0.05)
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{log.read_text(errors='replace')[-2000:]}")
     seconds = time.monotonic() - start

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-_GROUP = 2_000_000  # keys in memory at a time, 24 bytes each and as much again to sort them
+_GROUP = 500_000  # keys in memory at a time, 24 bytes each and about twice as much again to sort them
 
 
 def key(src: str, tgt: str) -> bytes:

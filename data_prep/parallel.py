@@ -179,19 +179,18 @@ class Build:
         return {"train": [self._report_corpus(corpus, text, chunks) for corpus, chunks in corpora]}
 
     def _report_corpus(self, corpus: Corpus, text: TrainingText, chunks: list[CleanedChunk]) -> dict[str, Any]:
-        """Make the report on one corpus.
-
-        Raises:
-            ValueError: if nothing is left of it.
-        """
-        tally = sum((Tally.from_json(chunk.facts["tally"]) for chunk in chunks), Tally())
-        read, kept, detokenized = (sum(chunk.facts[key] for chunk in chunks) for key in ("read", "kept", "detokenized"))
+        """Make the report on one corpus."""
+        tally, counts = Tally(), Counter(read=0, kept=0, detokenized=0)
+        for chunk in chunks:
+            facts = chunk.facts()
+            tally = tally + Tally.from_json(facts["tally"])
+            counts.update({key: facts[key] for key in counts})
         repeats, examples = text.repeats(chunks)
         report = tally.report(self.config.clean, {"duplicate": (repeats, examples)})
-        if kept == repeats:
-            raise ValueError(f"{corpus.name}: no training pair is left of {read}; dropped: {report['dropped']}")
-        logger.info("%s: %d of %d pairs kept, dropped: %s", corpus.name, kept - repeats, read, report["dropped"])
-        return {"name": corpus.name, "read": read, "kept": kept - repeats, "detokenized": detokenized, **report}
+        counts["kept"] -= repeats
+        dropped = ", ".join(f"{name} {count}" for name, count in report["dropped"].items())
+        logger.info("%s: %d of %d pairs kept; dropped: %s", corpus.name, counts["kept"], counts["read"], dropped)
+        return {"name": corpus.name, **counts, **report}
 
 
 def _labelled(corpus: Corpus, pair: str, meter: Callable[[int], None]) -> Iterator[tuple[str, str, str]]:

@@ -123,21 +123,26 @@ def finish(name: str, folder: Path) -> None:
     Raises:
         ValueError: if no pair is left in them.
     """
-    facts = [json.loads(path.read_text(encoding="utf-8")) for path in _done(folder)]
-    if not any(fact["kept"] for fact in facts):
+    paths = _done(folder)
+    if not any(_facts(path)["kept"] for path in paths):
+        facts = [_facts(path) for path in paths]
         tally = sum((Tally.from_json(fact["tally"]) for fact in facts), Tally())
         dropped = {reason: found.count for reason, found in tally.dropped.items()}
         raise ValueError(
             f"{name}: no training pair is left of {sum(fact['read'] for fact in facts)}; dropped: {dropped}"
         )
     with written_whole(folder / "finished") as path:
-        path.write_text(str(len(facts)))
+        path.write_text(str(len(paths)))
 
 
 def is_finished(folder: Path) -> bool:
     """Tell whether the chunks of a corpus are complete."""
     mark = folder / "finished"
     return mark.is_file() and mark.read_text() == str(len(_done(folder)))
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _done(folder: Path) -> list[Path]:
@@ -150,14 +155,18 @@ def _file(prefix: Path, suffix: str) -> Path:
 
 @dataclass(frozen=True)
 class CleanedChunk:
-    """What is left of a chunk. ``begin``: how many pairs are in the chunks before."""
+    """What is left of a chunk: ``kept`` pairs. ``begin``: how many pairs are in the chunks before."""
 
     prefix: Path
-    facts: dict[str, Any]
+    kept: int
     begin: int
 
     def __len__(self) -> int:
-        return int(self.facts["kept"])
+        return self.kept
+
+    def facts(self) -> dict[str, Any]:
+        """Read what is known of the chunk: pairs read, kept and detokenised, and the tally of its cleaning."""
+        return _facts(_file(self.prefix, "json"))
 
     def pairs(self) -> list[tuple[str, str]]:
         """Read the text."""
@@ -246,8 +255,7 @@ def collect(folders: Sequence[Path], *, deduplicate: bool, valid_every: int, sha
     for folder in folders:
         chunks = []
         for path in _done(folder):
-            facts = json.loads(path.read_text(encoding="utf-8"))
-            chunks.append(CleanedChunk(path.with_suffix(""), facts, begin))
+            chunks.append(CleanedChunk(path.with_suffix(""), _facts(path)["kept"], begin))
             begin += len(chunks[-1])
         corpora.append(chunks)
     keys = [_file(chunk.prefix, "keys") for chunks in corpora for chunk in chunks]
