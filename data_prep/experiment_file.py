@@ -28,12 +28,13 @@ CORPORA = "{corpora}/"
 EXPERIMENT_KEYS = ("name", "data", "corpora_root", "train", "evaluate")
 
 
-def load(path: Path, corpora: Path | None = None) -> Config:
+def load(path: Path, corpora: Path | None = None, out: Path | None = None) -> Config:
     """Read the ``data:`` part of an experiment file.
 
     Args:
         path: the YAML file.
         corpora: what ``{corpora}/`` stands for; overrides ``corpora_root`` in the file.
+        out: overrides ``data.out``.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -51,7 +52,9 @@ def load(path: Path, corpora: Path | None = None) -> Config:
         if key not in EXPERIMENT_KEYS:
             raise ValueError(f"{path}: unknown key {key!r}; known keys: {', '.join(EXPERIMENT_KEYS)}")
     data = dict(experiment["data"])
-    if not data.get("out"):
+    if out is not None:
+        data["out"] = str(out)
+    elif not data.get("out"):
         name = experiment.get("name")
         if not name:
             raise ValueError(f"{path}: 'data.out' is missing, and so is the 'name' to derive runs/NAME/data from")
@@ -162,7 +165,12 @@ class _Parser:
             about["labels"] = self.location(about["labels"], f"{where}.labels")
         if "detokenize" in about and not isinstance(about["detokenize"], bool):
             about["detokenize"] = tuple(map(str, _list(about["detokenize"], f"{where}.detokenize")))
-        return Corpus(self.sources(corpus, "train", where), **about)
+        try:
+            return Corpus(self.sources(corpus, "train", where), **about)
+        except ValueError as error:
+            if "known keys:" not in str(error):
+                raise
+            raise ValueError(f"{error}, labels, detokenize, name") from error
 
     def sources(self, text: Mapping[str, Any], split: str, where: str) -> tuple[Source, ...]:
         """Read the sources of a text: ``src`` and ``tgt``, or ``file``, or ``hub``, or ``dataset``."""

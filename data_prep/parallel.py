@@ -93,7 +93,8 @@ class Build:
         """Clean all corpora of a language pair and find what is repeated."""
         options, langs = self.config.pairs[pair], split_pair(pair)
         cleaning = Cleaning(langs, self.config.clean, Context.make(langs, (held_out[langs[0]], held_out[langs[1]])))
-        logger.info("%s: filters %s", pair, ", ".join(name for name, _ in cleaning.checks))  # one may not be to be had
+        logger.info("%s: filters %s", pair, ", ".join(check.name for check in self.config.clean))
+        cleaning.build()  # a filter that needs what is not installed says so now
         folders = [self.place.work / "clean" / pair / f"{number:03d}" for number in range(len(options.train))]
         with self.stage(f"clean {pair}") as count:
             for corpus, folder in zip(options.train, folders, strict=True):

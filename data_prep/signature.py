@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import is_dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -85,12 +85,32 @@ def is_up_to_date(out: Path, signature: Mapping[str, Any]) -> bool:
         return False
     old = read(out)
     if old["identity"] != signature["identity"]:
-        changed = ", ".join(key for key in ("versions", "config", "inputs") if old.get(key) != signature[key])
-        raise ValueError(f"{out}: made from something else ({changed} differ); give --overwrite to make it anew")
+        changed = "; ".join(_differences(old, signature)) or "the text"
+        raise ValueError(f"{out}: made from something else ({changed}); give --overwrite to make it anew")
     for name, digest in old["dictionaries"].items():
         if not (out / name).is_file() or sha256(out / name) != digest:
             raise ValueError(f"{out / name}: changed since it was made; give --overwrite to make the folder anew")
     return True
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """Say which versions and options differ, and whether the inputs do."""
+    for part in ("versions", "config"):
+        before, after = _leaves(old.get(part, {})), _leaves(new[part])
+        for name in sorted(before.keys() | after.keys()):
+            if name.split(".")[0] not in _WITHOUT_EFFECT and before.get(name) != after.get(name):
+                yield f"{name} was {before.get(name, 'not set')}, is {after.get(name, 'not set')}"
+    if old.get("inputs") != new["inputs"]:
+        yield "the input files differ"
+
+
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one, with names such as ``subword.vocab_size``."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        nested = isinstance(value, Mapping)
+        found |= _leaves(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return found
 
 
 def check_overwritable(out: Path) -> None:

@@ -116,11 +116,22 @@ def _source(config: DataConfig, dataset: Dataset, part: Part) -> PairSource:
 def _local(folder: Path, dataset: Dataset, part: Part) -> tuple[str, ...]:
     """Say where the files of a part lie; what is not there, as archive or unpacked, is downloaded with all the rest."""
     try:
-        return tuple(local.resolve(folder, location) for location in part.locations)
+        found = tuple(local.resolve(folder, location) for location in part.locations)
     except FileNotFoundError as error:
         logger.info("%s; downloading it now", error)
         download(dataset, folder)
-    return tuple(local.resolve(folder, location) for location in part.locations)
+        found = tuple(local.resolve(folder, location) for location in part.locations)
+    _tell_sizes(dataset, found[0])
+    return found
+
+
+def _tell_sizes(dataset: Dataset, location: str) -> None:
+    """Say so where a local archive has another size than the organisers' one; it is used all the same."""
+    path = split(location)[0]
+    size = path.stat().st_size
+    for archive in dataset.archives:
+        if archive.name == path.name and archive.size not in (None, size):
+            logger.warning("%s: %d bytes, the official file has %d; used as it is", path, size, archive.size)
 
 
 def files(source: Source) -> list[Path]:

@@ -19,7 +19,7 @@ from data_prep import dedupe
 from data_prep.clean import normalise_with_rules
 from data_prep.config import Corpus
 from data_prep.detokenize import detokenizer
-from data_prep.filters import Filter
+from data_prep.filters import Check, Filter
 from data_prep.folder import written_whole
 from data_prep.held_out import Context
 from data_prep.tally import Tally
@@ -38,10 +38,14 @@ class Cleaning:
     filters: tuple[Filter, ...]
     context: Context
 
-    @cached_property
-    def checks(self) -> list[tuple[str, Any]]:
-        """The filters that look at one pair at a time, by name, ready to be asked."""
+    def build(self) -> list[tuple[str, Check]]:
+        """Make the filters that look at one pair at a time, by name, ready to be asked."""
         return [(check.name, check.build(self.context)) for check in self.filters if check.per_pair]
+
+    @cached_property
+    def checks(self) -> list[tuple[str, Check]]:
+        """What :meth:`build` makes, once in each process."""
+        return self.build()
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: getattr(self, key) for key in ("langs", "filters", "context")}

@@ -37,12 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="YAML", help="experiment file with a 'data:' mapping")
     parser.add_argument("--corpora", type=Path, metavar="DIR", help="what {corpora}/ stands for in the configuration")
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: from the configuration)")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes; the result does not depend on it")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes (default: 1); the result does not depend on it"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace what is in the output folder")
     parser.add_argument("--quiet", action="store_true", help="show errors only, and a line a minute of long work")
     known = parser.add_argument_group("data sets of the catalogue, without --config")
     known.add_argument("--dataset", nargs="+", metavar="NAME", help="one for each language pair")
-    known.add_argument("--downloads", metavar="DIR", help="where their archives are, or go to (default: downloads)")
+    known.add_argument(
+        "--downloads", metavar="DIR", help="where their archives are, packed or unpacked, or go to (default: downloads)"
+    )
     plain = parser.add_argument_group("own text, without --config")
     plain.add_argument("--pair", metavar="SRC-TGT", help="for example en-de")
     for split, split_name in _SPLITS.items():
@@ -56,9 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a test set; may be given several times",
     )
     both = parser.add_argument_group("both of these")
-    both.add_argument("--vocab-size", type=int, metavar="N", help="pieces of the joint SentencePiece model")
-    both.add_argument("--shards", type=int, metavar="N", help="parts of the training text; fairseq reads one an epoch")
-    both.add_argument("--seed", type=int, metavar="N", help="of the SentencePiece model")
+    both.add_argument(
+        "--vocab-size", type=int, metavar="N", help="pieces of the joint SentencePiece model (default: 8000)"
+    )
+    both.add_argument(
+        "--shards", type=int, metavar="N", help="parts of the training text; fairseq reads one an epoch (default: 1)"
+    )
+    both.add_argument("--seed", type=int, metavar="N", help="of the SentencePiece model (default: 1)")
 
 
 def run(args: argparse.Namespace, command: str) -> int:
@@ -80,16 +88,18 @@ def _configuration(args: argparse.Namespace) -> Config:
             raise ValueError(
                 f"--config and {_option(given[0])} contradict each other; put the value into the configuration"
             )
-        return override(load(args.config, args.corpora), out=args.out, workers=args.workers)
+        return override(load(args.config, args.corpora, args.out), workers=args.workers)
     if args.dataset:
         unwanted = [name for name in (*_PLAIN_FILES, "test") if name in given]
         if unwanted:
             raise ValueError(f"--dataset and {_option(unwanted[0])} contradict each other; use --config for both")
+    if not given:
+        raise ValueError("what to prepare? Give --config, or --dataset, or --pair and its files; --help has examples")
     missing = [_option(name) for name in (() if args.dataset else _PLAIN_FILES) if name not in given]
     missing += [] if args.out else ["--out"]
     if missing:
         raise ValueError(f"without --config these options are missing: {', '.join(missing)}")
-    text = _datasets(args.dataset) if args.dataset else {"pairs": {args.pair: _plain_pair(args)}}
+    text = _datasets(args.dataset, given) if args.dataset else {"pairs": {args.pair: _plain_pair(args)}}
     common: dict[str, object] = {
         name: getattr(args, name) for name in ("out", "downloads", "shards", "seed") if name in (*given, "out")
     }
@@ -97,12 +107,15 @@ def _configuration(args: argparse.Namespace) -> Config:
     return override(parse({**text, **common, **subword}, args.corpora), workers=args.workers)
 
 
-def _datasets(names: list[str]) -> dict[str, object]:
+def _datasets(names: list[str], given: list[str]) -> dict[str, object]:
     """Say in the words of the configuration: all of these data sets."""
     datasets = [find(name) for name in names]
     if not all(dataset.pair for dataset in datasets):
         if len(datasets) > 1:
             raise ValueError(f"--dataset: expected one for text of one language, got {', '.join(names)}")
+        for name in ("vocab_size", "shards", "seed"):
+            if name in given:
+                raise ValueError(f"{_option(name)} has no meaning for {names[0]}: its words are the dictionary")
         return {"text": {"dataset": names[0]}}
     if len({dataset.pair for dataset in datasets}) < len(datasets):
         raise ValueError("--dataset: expected one for each language pair; use --config to mix several in one")

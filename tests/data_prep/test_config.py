@@ -117,6 +117,7 @@ def test_a_whole_data_set_and_one_of_text():
         (with_pair(train=[{"src": [], "tgt": []}]), r"train\[0\]: src names 0 files and tgt 0; expected as many"),
         (with_pair(train=[{"file": []}]), r"train\[0\]\.file: expected at least one file, got none"),
         (mapping(subword={"user_symbols": ["<s>"]}), r"user_symbols: <s> are fairseq's own; give other names"),
+        (with_pair(train=[{**TEXT, "label": "x"}]), r"unknown key 'label'; known keys: src, .*, labels, detoken"),
         (with_pair(valid_every=3), r"data\.pairs\.en-de: unknown key 'valid_every'; known keys: train, valid, tests"),
         (with_pair(train=[{"src": ["a", "b"], "tgt": "c"}]), r"train\[0\]: src names 2 files and tgt 1; expected as"),
         (with_pair(train=[{"file": "a.tsv", "columns": [1]}]), r"train\[0\]\.columns: expected two, of source and"),

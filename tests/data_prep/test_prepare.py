@@ -209,7 +209,7 @@ def test_up_to_date_overwrite_and_change(corpora, tmp_path, capsys, caplog):
     assert (tmp_path / "out" / "report.json").stat().st_ino == made
     configuration(tmp_path, pairs, seed=2)
     assert main(["prepare", "--config", config]) == 1
-    assert "made from something else (config differ); give --overwrite" in capsys.readouterr().err
+    assert "made from something else (seed was 1, is 2); give --overwrite" in capsys.readouterr().err
     assert (tmp_path / "out" / "report.json").stat().st_ino == made
     assert main(["prepare", "--config", config, "--overwrite"]) == 0
     assert json.loads((tmp_path / "out" / "signature.json").read_text())["seed"] == 2
@@ -386,7 +386,7 @@ def test_another_run_that_came_in_between_is_not_overwritten(corpora, tmp_path, 
 
     monkeypatch.setattr(prepare, "claimed", late)
     assert main(["prepare", "--config", config]) == 1
-    assert "made from something else (config differ); give --overwrite" in capsys.readouterr().err
+    assert "made from something else (seed was 7, is 1); give --overwrite" in capsys.readouterr().err
     assert json.loads((tmp_path / "out" / "signature.json").read_text())["seed"] == 7
 
 
@@ -481,7 +481,14 @@ def test_one_pair_without_configuration(corpora, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "without --config these options are missing: --pair, --train-src, --train-tgt, --valid-src"),
+        ([], "what to prepare? Give --config, or --dataset, or --pair and its files"),
+        (["--seed", "3"], "without --config these options are missing: --pair, --train-src, --train-tgt, --valid-src"),
+        (
+            ["--dataset", "wikitext-2", "--out", "x", "--shards", "2"],
+            "--shards has no meaning for wikitext-2: its words",
+        ),
+        (["--dataset", "wikitext-2", "wmt14.en-de", "--out", "x"], "--dataset: expected one for text of one language"),
+        (["--dataset", "wmt14.en-de", "--pair", "en-de"], "--dataset and --pair contradict each other"),
         (["--config", "x.yaml", "--seed", "3"], "--config and --seed contradict each other"),
         (["--config", "nowhere.yaml"], "nowhere.yaml: no such configuration file"),
     ],

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -13,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep import indexed
+from data_prep import indexed, sources
 from data_prep.__main__ import main
+from data_prep.datasets import find
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = {
@@ -140,6 +142,13 @@ def test_wmt14(archives, tmp_path):
     train(f"{tmp_path}/data/shard0:{tmp_path}/data/shard1", "--arch", "rims_seq2seq_tiny", "-s", "en", "-t", "de")
 
 
+def test_an_archive_of_another_size_is_told_of(archives, caplog):
+    caplog.set_level("WARNING", "data_prep")
+    location = f"{archives}/de-en.tgz::de-en/train.tags.de-en.en"
+    sources._tell_sizes(find("iwslt14.en-de"), location)
+    assert re.search(r"de-en\.tgz: \d+ bytes, the official file has \d+; used as it is", caplog.text)
+
+
 def test_iwslt14_in_either_form(archives, tmp_path):
     options = ("--dataset", "iwslt14.en-de", "--vocab-size", "120")
     report = prepare(tmp_path / "packed", archives, *options)["pairs"]["en-de"]["encoded"]
@@ -172,8 +181,6 @@ def test_wikitext(archives, tmp_path):
 
 
 def test_a_missing_archive_is_named(tmp_path, monkeypatch, capsys):
-    from data_prep import sources
-
     asked = []
     monkeypatch.setattr(sources, "download", lambda dataset, folder: asked.append((dataset.name, folder)))
     options = ("--downloads", str(tmp_path), "--out", str(tmp_path / "out"))
