@@ -14,6 +14,7 @@ from fairseq_plugins.models import sizes
 FAMILIES = {
     "rims_seq2seq": sizes.RIMS,
     "lstm_seq2seq": sizes.LSTM,
+    "rmc_seq2seq": sizes.RMC,
     "fairseq_lstm": sizes.FAIRSEQ_LSTM,
     "transformer_seq2seq": sizes.TRANSFORMER,
 }

@@ -14,12 +14,12 @@ def main(argv: list[str] | None = None) -> int:
         epilog="example: python scripts/model_sizes.py",
     )
     parser.parse_args(argv)
-    print("| size | vocabulary | " + " | ".join(FAMILIES) + " | RIMs / LSTM |")
-    print("|---|---:|" + "---:|" * (len(FAMILIES) + 1))
+    print("| size | vocabulary | " + " | ".join(FAMILIES) + " | RIMs / LSTM | RIMs / RMC |")
+    print("|---|---:|" + "---:|" * (len(FAMILIES) + 2))
     for size, vocabulary, counts in size_table():
         cells = [f"{counts[family]:,}" if family in counts else "" for family in FAMILIES]
-        ratio = counts["rims_seq2seq"] / counts["lstm_seq2seq"]
-        print(f"| {size} | {vocabulary:,} | " + " | ".join(cells) + f" | {ratio:.3f} |")
+        ratios = (f"{counts['rims_seq2seq'] / counts[rival]:.3f}" for rival in ("lstm_seq2seq", "rmc_seq2seq"))
+        print(f"| {size} | {vocabulary:,} | " + " | ".join([*cells, *ratios]) + " |")
     return 0
 
 

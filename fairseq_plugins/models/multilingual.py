@@ -16,6 +16,7 @@ from fairseq_plugins.models.recurrent_seq2seq import (
     embedding,
 )
 from fairseq_plugins.models.rims_seq2seq import RIMSeq2SeqConfig, RIMSeq2SeqModel
+from fairseq_plugins.models.rmc_seq2seq import RMCSeq2SeqConfig, RMCSeq2SeqModel
 
 
 class MultilingualRecurrentModel(FairseqMultiModel):
@@ -82,5 +83,12 @@ class MultilingualLSTMSeq2SeqModel(MultilingualRecurrentModel):
     family = LSTMSeq2SeqModel
 
 
+class MultilingualRMCSeq2SeqModel(MultilingualRecurrentModel):
+    """Multitask relational memory."""
+
+    family = RMCSeq2SeqModel
+
+
 sizes.register_sizes("multilingual_rims_seq2seq", MultilingualRIMSeq2SeqModel, RIMSeq2SeqConfig, sizes.RIMS)
 sizes.register_sizes("multilingual_lstm_seq2seq", MultilingualLSTMSeq2SeqModel, RecurrentSeq2SeqConfig, sizes.LSTM)
+sizes.register_sizes("multilingual_rmc_seq2seq", MultilingualRMCSeq2SeqModel, RMCSeq2SeqConfig, sizes.RMC)

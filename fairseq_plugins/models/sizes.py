@@ -1,6 +1,7 @@
 """Named sizes: what each family's widths are, and their registration as architectures.
 
-At each size the RIM and the LSTM model have the same number of trained parameters within 5 %; the Transformer is near.
+At each size the models of RIMs, LSTM and relational memory have the same number of trained parameters within 5 %; the
+Transformer is near.
 """
 
 from __future__ import annotations
@@ -54,6 +55,13 @@ LSTM = {
     "base": recurrent(512, 512, 1024, 1, 0.3),
     "iwslt_de_en": recurrent(256, 264, 536, 1, 0.3),
     "wmt_en_de": recurrent(512, 484, 968, 2, 0.2),
+}
+RMC = {
+    "tiny": recurrent(128, 88, 176, 1, 0.1),
+    "small": recurrent(256, 240, 480, 1, 0.2),
+    "base": recurrent(512, 456, 912, 1, 0.3),
+    "iwslt_de_en": recurrent(256, 240, 480, 1, 0.3),
+    "wmt_en_de": recurrent(512, 452, 904, 2, 0.2),
 }
 FAIRSEQ_LSTM = {
     "tiny": fairseq_lstm(128, 96, 192, 1, 0.1),

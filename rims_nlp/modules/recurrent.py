@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from rims_nlp.modules.relational_memory import RelationalMemory
 from rims_nlp.modules.rim import RIM
 
 State = tuple[Tensor, ...]
@@ -39,7 +40,8 @@ class RecurrentCore(nn.Module):
 
         Args:
             x: input.
-            state: one ``(num_layers * num_directions, B, size)`` tensor for each of ``state_sizes``; None: zeros.
+            state: one ``(num_layers * num_directions, B, size)`` tensor for each of ``state_sizes``; None: the core's
+                initial state, zeros unless it says otherwise.
             lengths: ``(B,)`` valid steps; None: all.
             prepared: what :meth:`prepare` gave, or None.
 
@@ -111,6 +113,51 @@ class LSTMCore(RecurrentCore):
             x, c = torch.lstm_cell(x, [part[layer] for part in state], *weights)
             finals.append((x, c))
         return x.unsqueeze(0), tuple(torch.stack(part) for part in zip(*finals, strict=True))
+
+
+class RelationalMemoryCore(RecurrentCore):
+    """A :class:`RelationalMemory` as a core; its one state tensor is the memory, at first the identity.
+
+    Args:
+        input_size: size of the input.
+        hidden_size: width of all slots of a layer and direction together.
+        num_layers: stacked layers.
+        mem_slots: rows of a layer's memory.
+        num_heads: attention heads; the size of a head follows from the widths.
+        **options: any other argument of :class:`RelationalMemory`.
+
+    Raises:
+        ValueError: if slots and heads do not divide ``hidden_size``, or an option is out of range.
+        TypeError: for an unknown option.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        mem_slots: int = 1,
+        num_heads: int = 4,
+        **options: object,
+    ) -> None:
+        super().__init__()
+        if min(hidden_size, mem_slots, num_heads) < 1 or hidden_size % (mem_slots * num_heads):
+            raise ValueError(
+                "hidden_size must be a positive multiple of mem_slots * num_heads, "
+                f"got hidden_size={hidden_size}, mem_slots={mem_slots}, num_heads={num_heads}"
+            )
+        head_size = hidden_size // (mem_slots * num_heads)
+        self.memory = RelationalMemory(input_size, mem_slots, head_size, num_heads, num_layers, **options)  # type: ignore[arg-type]
+        self.num_layers, self.num_directions = num_layers, self.memory.num_directions
+        self.output_size = hidden_size * self.num_directions
+        self.state_sizes = (hidden_size,)
+
+    def forward(
+        self, x: Tensor, state: State | None = None, lengths: Tensor | None = None, *, prepared: Any = None
+    ) -> tuple[Tensor, State]:
+        output, final = self.memory(x, None if state is None else state[0], lengths=lengths)
+        return output, (final,)
 
 
 class RecurrentCoreBridge(nn.Module):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rims_nlp import LSTMCore, RIMCore, SequenceAttention
+from rims_nlp import LSTMCore, RelationalMemoryCore, RIMCore, SequenceAttention
 from rims_nlp.modules.recurrent import RecurrentCoreBridge
 from rims_nlp.testing import assert_close
 
@@ -11,6 +11,7 @@ CORES = {
     "lstm": lambda **options: LSTMCore(5, 12, **options),
     "rim-lstm": lambda **options: RIMCore(5, 12, num_units=3, num_active=2, num_input_heads=1, **options),
     "rim-gru": lambda **options: RIMCore(5, 12, num_units=3, num_active=2, num_input_heads=1, cell="gru", **options),
+    "memory": lambda **options: RelationalMemoryCore(5, 12, mem_slots=3, num_heads=2, **options),
 }
 
 
@@ -36,7 +37,7 @@ def test_padded_batch_equals_each_sequence_alone(name, bidirectional):
 def test_step_by_step_equals_whole(name, training):
     """In eval mode a single step may take another path, with weights prepared once."""
     torch.manual_seed(0)
-    core = CORES[name](num_layers=2, **({} if name == "lstm" else {"input_dropout": 0.0, "comm_dropout": 0.0}))
+    core = CORES[name](num_layers=2, **({"input_dropout": 0.0, "comm_dropout": 0.0} if name.startswith("rim") else {}))
     core.train(training)
     x = torch.randn(5, 2, 5)
     with torch.no_grad():

@@ -15,7 +15,7 @@ from fairseq_cli import validate
 from fairseq_plugins.__main__ import main
 from tests.plugin import toy
 
-SINGLE = ["rims_seq2seq_tiny", "lstm_seq2seq_tiny", "fairseq_lstm_tiny", "transformer_seq2seq_tiny"]
+SINGLE = ["rims_seq2seq_tiny", "lstm_seq2seq_tiny", "rmc_seq2seq_tiny", "fairseq_lstm_tiny", "transformer_seq2seq_tiny"]
 MULTI = [f"multilingual_{name}" for name in SINGLE if not name.startswith("fairseq")]
 GENERATE = ("--user-dir", toy.USER_DIR, "--cpu", "--beam", "2", "--max-len-b", "5")
 
@@ -95,7 +95,12 @@ def test_from_pretrained(trained, data):
 
 
 @pytest.mark.parametrize(
-    ("arch", "option"), [("rims_seq2seq_tiny", "num_active=2"), ("lstm_seq2seq_tiny", "dropout=0")]
+    ("arch", "option"),
+    [
+        ("rims_seq2seq_tiny", "num_active=2"),
+        ("lstm_seq2seq_tiny", "dropout=0"),
+        ("rmc_seq2seq_tiny", "memory_mlp_layers=3"),
+    ],
 )
 def test_hydra(data, tmp_path, arch, option):
     """A named size in fairseq-hydra-train, with an option changed."""

@@ -12,11 +12,17 @@ from fairseq_plugins.models.lstm_seq2seq import LSTMSeq2SeqModel
 from fairseq_plugins.models.multilingual import MultilingualRIMSeq2SeqModel
 from fairseq_plugins.models.recurrent_seq2seq import RecurrentSeq2SeqConfig
 from fairseq_plugins.models.rims_seq2seq import RIMSeq2SeqConfig, RIMSeq2SeqModel
+from fairseq_plugins.models.rmc_seq2seq import RMCSeq2SeqConfig, RMCSeq2SeqModel
 from rims_nlp import RIM
+from rims_nlp.ops.relational_memory.types import MemoryOptions
 from rims_nlp.testing import assert_close
 from scripts import model_sizes
 
-FAMILIES = {"rims": (RIMSeq2SeqModel, RIMSeq2SeqConfig), "lstm": (LSTMSeq2SeqModel, RecurrentSeq2SeqConfig)}
+FAMILIES = {
+    "rims": (RIMSeq2SeqModel, RIMSeq2SeqConfig),
+    "lstm": (LSTMSeq2SeqModel, RecurrentSeq2SeqConfig),
+    "rmc": (RMCSeq2SeqModel, RMCSeq2SeqConfig),
+}
 WIDTHS = {
     "encoder_embed_dim": 8, "encoder_hidden_size": 12, "decoder_embed_dim": 8, "decoder_hidden_size": 18,
     "max_source_positions": 100, "max_target_positions": 100,
@@ -38,7 +44,8 @@ def make_task(**dictionaries):
 def make_model(family="rims", task=None, **options):
     torch.manual_seed(0)
     model, config = FAMILIES[family]
-    return model.build_model(config(**(WIDTHS | options)), task or make_task()).double().eval()
+    options = WIDTHS | ({"memory_slots": 3, "memory_heads": 2} if family == "rmc" else {}) | options
+    return model.build_model(config(**options), task or make_task()).double().eval()
 
 
 SOURCE = torch.tensor([[4, 5, 6, 7, 2], [8, 9, 2, 1, 1], [4, 2, 1, 1, 1]])
@@ -51,6 +58,7 @@ every_model = pytest.mark.parametrize(
         *((family, options) for family in FAMILIES for options in OPTIONS),
         ("rims", {"cell": "gru"}),
         ("rims", {"variant": "paper"}),
+        ("rmc", {"gate_style": "memory", "memory_blocks": 2}),
     ],
     ids=str,
 )
@@ -180,6 +188,8 @@ def test_contradicting_options():
         make_model(task=make_task(target=dictionary("xyz")), share_all_embeddings=True)
     with pytest.raises(ValueError, match="got hidden_size=13, num_units=6"):
         make_model(encoder_hidden_size=13)
+    with pytest.raises(ValueError, match="got hidden_size=13, mem_slots=3, num_heads=2"):
+        make_model("rmc", encoder_hidden_size=13)
 
 
 def test_options_reach_the_core():
@@ -191,6 +201,16 @@ def test_options_reach_the_core():
         assert (options.num_active, options.competition, options.communication) == (2, False, False)
         assert (options.block_inactive_grad, options.init, options.num_input_heads) == (False, "reference", 1)
     assert make_model().encoder.core.rim.options.init == "fan_in"
+
+
+def test_options_reach_the_memory():
+    model = make_model("rmc", memory_key_size=5, memory_blocks=2, memory_mlp_layers=3, gate_style="none",
+                       forget_bias=2.0, input_bias=0.5)  # fmt: skip
+    for core, head_size in ((model.encoder.core, 2), (model.decoder.core, 3)):
+        assert core.memory.options == MemoryOptions(
+            mem_slots=3, num_heads=2, head_size=head_size, key_size=5, num_blocks=2, mlp_layers=3, gate_style=None,
+            forget_bias=2.0, input_bias=0.5,
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("unidirectional", [False, True])
@@ -236,14 +256,15 @@ def test_multilingual_dictionaries_that_differ_are_named():
         MultilingualRIMSeq2SeqModel.build_model(RIMSeq2SeqConfig(**WIDTHS, share_all_embeddings=True), task)
 
 
-def test_lstm_and_rims_have_the_same_parameters_at_every_size(capsys):
+def test_recurrent_families_have_the_same_parameters_at_every_size(capsys):
     assert model_sizes.main([]) == 0
     rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
     assert [row[0] for row in rows] == list(parameters.VOCABULARY)
     for row in rows:
-        assert 0.95 <= float(row[-1]) <= 1.05, row
-        counts = [int(cell.replace(",", "")) for cell in row[2:4]]
-        assert counts[0] / counts[1] == pytest.approx(float(row[-1]), abs=1e-3)
+        rims, *rivals = (int(cell.replace(",", "")) for cell in row[2:5])
+        for rival, ratio in zip(rivals, row[-2:], strict=True):
+            assert 0.95 <= float(ratio) <= 1.05, row
+            assert rims / rival == pytest.approx(float(ratio), abs=1e-3)
 
 
 def test_vocabulary_too_small():

@@ -27,7 +27,7 @@ from fairseq_plugins.tasks.pair_bleu import STATISTICS, bleu_score  # noqa: E402
 
 TASK = ("--task", "multitask_translation", "--lang-pairs", "en-de,en-fr")
 ARCH = ("--arch", "multilingual_lstm_seq2seq_tiny")
-FAMILIES = [f"multilingual_{family}_seq2seq_tiny" for family in ("rims", "lstm", "transformer")]
+FAMILIES = [f"multilingual_{family}_seq2seq_tiny" for family in ("rims", "lstm", "transformer", "rmc")]
 EVALUATION = ("--user-dir", toy.USER_DIR, "--cpu", "--required-batch-size-multiple", "1", "--max-tokens", "400")
 VALID = {"en-de": 7, "en-fr": 20}
 BLEU = ("--eval-bleu", "--eval-bleu-args", '{"beam": 2, "max_len_b": 20}')

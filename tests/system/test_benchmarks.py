@@ -317,7 +317,8 @@ def test_models_are_measured_on_the_same_sentences(tmp_path):
     data = toy.binarise(tmp_path, train=40, valid=20, test=5)
     rows = models.measure(models.Plan("tiny", rounds=1, data=data))
     against_lstm = [row for row in rows if row.rival == "lstm_seq2seq_tiny"]
-    names = ["rims_seq2seq_tiny", "lstm_seq2seq_tiny", "fairseq_lstm_tiny", "transformer_seq2seq_tiny"]
+    families = ["rims_seq2seq", "lstm_seq2seq", "rmc_seq2seq", "fairseq_lstm", "transformer_seq2seq"]
+    names = [f"{family}_tiny" for family in families]
     assert [(row.what, row.contestant) for row in against_lstm] == [
         *(("training", name) for name in names), *(("generation", name) for name in names),
     ]  # fmt: skip
