@@ -6,7 +6,7 @@ import shlex
 import sys
 from importlib import import_module
 
-COMMANDS = ("list", "info", "download", "extract", "prepare", "inspect", "verify", "grammar")
+COMMANDS = ("list", "info", "download", "extract", "prepare", "inspect", "verify", "grammar", "synthetic")
 """Every name is a module of :mod:`data_prep.commands`."""
 
 
