@@ -7,4 +7,4 @@ from fairseq_plugins import repairs
 
 repairs.apply()
 
-from fairseq_plugins import models, tasks  # noqa: E402, F401
+from fairseq_plugins import criterions, models, tasks  # noqa: E402, F401

@@ -26,7 +26,7 @@ def count_parameters(arch: str, vocabulary: int, *arguments: str) -> int:
     """Trained parameters of an architecture with one shared dictionary.
 
     Args:
-        arch: a registered architecture for one language pair.
+        arch: a registered architecture for one language pair, or with ``--task language_modeling`` for text.
         vocabulary: entries of the dictionary, fairseq's four special symbols included.
         *arguments: further ``fairseq-train`` arguments.
 
@@ -41,7 +41,7 @@ def count_parameters(arch: str, vocabulary: int, *arguments: str) -> int:
     parser = options.get_training_parser()
     args: Namespace = options.parse_args_and_arch(parser, ["no-data", "--arch", arch, *arguments])
     config = convert_namespace_to_omegaconf(args)
-    task_class = fairseq.tasks.TASK_REGISTRY["translation"]
+    task_class = fairseq.tasks.TASK_REGISTRY[args.task]
     model = task_class(config.task, dictionary, dictionary).build_model(config.model)
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import json
 import logging
-import statistics
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiment import Cell, Experiment, load_experiment
+from cells import Cell
+from experiment import TranslationExperiment, load_translation
+from figures import duration, plus_minus, read_json, spread
 from files import write_json, write_text, written_whole
 
 # First, as fairseq would otherwise log everything.
@@ -37,30 +37,6 @@ LABELS = {"rims": "RIMs", "lstm": "LSTM", "transformer": "Transformer"}
 COLOURS = {"rims": "#0072B2", "lstm": "#E69F00", "transformer": "#009E73"}
 
 
-def read_json(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
-    """Read a file that an earlier step of the workflow wrote, and see that it has these keys.
-
-    Raises:
-        ValueError: if it is missing or damaged; the message says how to make it.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path}: not found, so this cell is not finished; run the workflow, it makes what is missing")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: is damaged ({error}); remove it and run the workflow, it makes it again") from None
-    for key in keys:
-        if not isinstance(content, dict) or key not in content:
-            raise ValueError(f"{path}: has no {key!r}; remove it and run the workflow, it makes it again")
-    return content
-
-
-def spread(values: list[float]) -> dict[str, Any]:
-    """Mean and sample standard deviation over the seeds; one seed has no deviation."""
-    deviation = round(statistics.stdev(values), 4) if len(values) > 1 else None
-    return {"mean": round(statistics.fmean(values), 4), "std": deviation, "values": values}
-
-
 @dataclass(frozen=True)
 class Finished:
     """What training and scoring left of one cell.
@@ -76,7 +52,7 @@ class Finished:
     hypotheses: dict[str, list[str]]
 
 
-def read_cell(experiment: Experiment, cell: Cell, references: dict[str, list[str]]) -> Finished:
+def read_cell(experiment: TranslationExperiment, cell: Cell, references: dict[str, list[str]]) -> Finished:
     """Read one cell; its translations are checked to be aligned with the references."""
     model = read_json(experiment.model_dir(cell) / "model.json", MODEL_KEYS)
     scores = {test: read_json(experiment.score_file(cell, test), SCORE_KEYS) for test in experiment.tests}
@@ -89,7 +65,7 @@ def read_cell(experiment: Experiment, cell: Cell, references: dict[str, list[str
 
 
 def p_values(
-    experiment: Experiment, results: dict[Cell, Finished], references: list[str], setting: str, test: str
+    experiment: TranslationExperiment, results: dict[Cell, Finished], references: list[str], setting: str, test: str
 ) -> dict[str, dict[int, float]]:
     """Family -> seed -> p-value of its BLEU against the LSTM of the same setting and seed."""
     families = [family for family in experiment.families if family != BASELINE]
@@ -105,7 +81,7 @@ def p_values(
     return values
 
 
-def common_signature(experiment: Experiment, results: dict[Cell, Finished], metric: str) -> str:
+def common_signature(experiment: TranslationExperiment, results: dict[Cell, Finished], metric: str) -> str:
     """The sacreBLEU signature of all scores.
 
     Raises:
@@ -152,7 +128,7 @@ def table_row(family: str, setting: str, pairs: list[str], cells: list[Finished]
     }
 
 
-def collect(experiment: Experiment) -> dict[str, Any]:
+def collect(experiment: TranslationExperiment) -> dict[str, Any]:
     """Everything the table shows, as it goes to table8.json.
 
     Raises:
@@ -176,19 +152,6 @@ def collect(experiment: Experiment) -> dict[str, Any]:
         "signatures": signatures,
         "rows": rows,
     }
-
-
-def plus_minus(value: dict[str, Any], form: str = "{:.2f}") -> str:
-    """``mean ± std``, or the mean alone where there is one seed."""
-    mean = form.format(value["mean"])
-    return mean if value["std"] is None else f"{mean} ± {form.format(value['std'])}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds for a reader: ``45 s``, ``12.3 min`` or ``5.2 h``."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
 def is_significant(result: dict[str, Any]) -> bool:
@@ -306,7 +269,7 @@ def _mean_and_std(value: dict[str, Any]) -> tuple[float | None, float | None]:
     return value["mean"], value["std"]
 
 
-def write_tables(experiment: Experiment) -> str:
+def write_tables(experiment: TranslationExperiment) -> str:
     """Write the four files, each in full or not at all; returns the Markdown."""
     table = collect(experiment)
     text = markdown(table, experiment.tests)
@@ -327,7 +290,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--config", required=True, metavar="YAML", help="experiment file whose cells are all scored")
     try:
-        print(write_tables(load_experiment(parser.parse_args(argv).config)), end="")
+        print(write_tables(load_translation(parser.parse_args(argv).config)), end="")
     except ValueError as error:
         print(f"table8.py: {error}", file=sys.stderr)
         return 1

@@ -36,24 +36,15 @@ STARTED = "=== fairseq-train started"
 FINISHED = "| done training in"
 
 
-def check_data(experiment: Experiment) -> None:
+def check_data(experiment: Experiment, cell: Cell) -> None:
     """Refuse data that is not prepared.
 
     Raises:
         ValueError: naming the file that is missing, and the command that makes it.
     """
-    pairs = {pair for setting in experiment.settings.values() for pair in setting}
-    dictionaries = sorted({f"dict.{language}.txt" for pair in pairs for language in pair.split("-")})
-    folders = [experiment.data, *experiment.train_folders]
-    needed = [experiment.data / "spm.model", experiment.data / "signature.json"]
-    for path in [*needed, *(folder / name for folder in folders for name in dictionaries)]:
+    for path in experiment.needed_files(cell):
         if not path.is_file():
-            raise ValueError(f"{path}: not found; prepare the data first: {prepare_command(experiment)}")
-
-
-def prepare_command(experiment: Experiment) -> str:
-    """The command that makes the data."""
-    return f"python -m data_prep prepare --config {experiment.path}"
+            raise ValueError(f"{path}: not found; prepare the data first: {experiment.prepare_command(cell)}")
 
 
 def recipe(experiment: Experiment, cell: Cell) -> dict[str, Any]:
@@ -62,8 +53,9 @@ def recipe(experiment: Experiment, cell: Cell) -> dict[str, Any]:
     Raises:
         ValueError: if the data's signature is damaged.
     """
-    way_out = f"remove {experiment.data} and prepare the data again: {prepare_command(experiment)}"
-    signature = read_record(experiment.data / "signature.json", {"identity": str}, way_out)
+    path = experiment.signature(cell)
+    way_out = f"remove {path.parent} and prepare the data again: {experiment.prepare_command(cell)}"
+    signature = read_record(path, {"identity": str}, way_out)
     return {"arguments": experiment.train_arguments(cell), "data": signature["identity"]}
 
 
@@ -130,7 +122,7 @@ def exclusive(directory: Path) -> Iterator[int]:
 def train_command(experiment: Experiment, cell: Cell) -> list[str]:
     """The complete command line of ``fairseq-train``."""
     return [
-        sys.executable, "-P", "-m", "fairseq_cli.train", experiment.train_data, "--user-dir", str(USER_DIR),
+        sys.executable, "-P", "-m", "fairseq_cli.train", experiment.train_data(cell), "--user-dir", str(USER_DIR),
         "--save-dir", str(experiment.model_dir(cell)), *experiment.train_arguments(cell),
     ]  # fmt: skip
 
@@ -177,8 +169,9 @@ def follow(process: subprocess.Popen, log: Path, begin: int, name: str, interval
             *lines, pending = (pending + file.read()).split("\n")
             for stage, values in parse_log("\n".join(lines)):
                 if stage == "valid":
-                    print(f"{name}: update {values['valid_num_updates']}, valid loss {values['valid_loss']}, "
-                          f"perplexity {values['valid_ppl']}", flush=True)  # fmt: skip
+                    shown = {"loss": "valid_loss", "perplexity": "valid_ppl", "accuracy": "valid_accuracy"}
+                    known = [f"{what} {values[key]}" for what, key in shown.items() if key in values]
+                    print(f"{name}: update {values['valid_num_updates']}, valid {', '.join(known)}", flush=True)
             if ended:
                 return
             time.sleep(interval)
@@ -216,9 +209,7 @@ def summarise(experiment: Experiment, cell: Cell) -> dict[str, Any]:
     losses = [float(values["valid_loss"]) for stage, values in parse_log(text) if stage == "valid"]
     return {
         "arch": experiment.architecture(cell),
-        "task": experiment.task(cell),
-        "lang_pairs": experiment.settings[cell.setting],
-        "target_pair": experiment.target_pair,
+        **experiment.description(cell),
         **asdict(cell),
         "parameters": int(PARAMETERS.findall(text)[-1].replace(",", "")),
         "updates": state["optimizer_history"][-1]["num_updates"],
@@ -236,9 +227,9 @@ def summarise(experiment: Experiment, cell: Cell) -> dict[str, Any]:
 
 
 def complete(experiment: Experiment, cell: Cell) -> None:
-    """Copy what translation needs beside the checkpoints, and write model.json as the mark of a finished cell."""
+    """Copy what the model needs beside the checkpoints, and write model.json as the mark of a finished cell."""
     directory = experiment.model_dir(cell)
-    for path in [experiment.data / "spm.model", *sorted(experiment.data.glob("dict.*.txt"))]:
+    for path in experiment.companions(cell):
         with written_whole(directory / path.name) as temporary:
             shutil.copyfile(path, temporary)
     for path in directory.glob("checkpoint_*_*.pt"):
@@ -254,10 +245,7 @@ def train_cell(experiment: Experiment, cell: Cell) -> None:
     Raises:
         ValueError: if the data is not prepared, the directory belongs to another recipe, or training fails.
     """
-    if cell not in experiment.cells():
-        names = ", ".join(known.name for known in experiment.cells())
-        raise ValueError(f"{experiment.path}: has no cell {cell.name}; its cells are {names}")
-    check_data(experiment)
+    check_data(experiment, cell)
     directory = experiment.model_dir(cell)
     directory.mkdir(parents=True, exist_ok=True)
     with exclusive(directory) as lock:
@@ -282,11 +270,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--config", required=True, metavar="YAML", help="experiment file")
     parser.add_argument("--family", required=True, help="a key of train.families")
-    parser.add_argument("--setting", required=True, help="a key of train.settings")
+    parser.add_argument("--setting", required=True, help="a key of train.settings, or a data set's name")
     parser.add_argument("--seed", required=True, type=int, help="a member of train.seeds")
     arguments = parser.parse_args(argv)
     try:
-        train_cell(load_experiment(arguments.config), Cell(arguments.family, arguments.setting, arguments.seed))
+        experiment = load_experiment(arguments.config)
+        train_cell(experiment, experiment.cell(arguments.family, arguments.setting, arguments.seed))
     except ValueError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1

@@ -20,8 +20,8 @@ examples:
   python -m data_prep synthetic programs --operations addition --length 5 --nesting 2 --seed 1 --out runs/programs/data
   python -m data_prep synthetic memorisation --operation reverse --length 10 --seed 1 --out runs/reverse/data
 
-Copying, adding and N-th farthest are NumPy arrays (inputs, targets, scored steps); the other two are character strings
-for `--task translation -s program -t answer` and `-s number -t answer`. facts.json has the chance level.
+Copying, adding and N-th farthest are arrays for `--task sequence_prediction`; the other two are character strings for
+`--task translation -s program -t answer` and `-s number -t answer`. facts.json has the chance level.
 """
 _SUMMARIES = {
     "copying": "ten symbols, a dormant span, then the ten symbols from memory",

@@ -104,3 +104,65 @@ def _architecture(values: Values, base: Callable) -> Callable:
         base(args)
 
     return set_defaults
+
+
+def recurrent_lm(embed: int, hidden: int, layers: int, dropout: float) -> dict[str, object]:
+    """Values of a recurrent language model: embedding size, width of a layer, layers, dropout."""
+    return {
+        "decoder_embed_dim": embed,
+        "decoder_hidden_size": hidden,
+        "decoder_layers": layers,
+        "dropout": dropout,
+        "layer_dropout": dropout,
+    }
+
+
+def fairseq_lstm_lm(embed: int, hidden: int, layers: int, dropout: float) -> dict[str, object]:
+    """The same for fairseq's own LSTM language model."""
+    values = recurrent_lm(embed, hidden, layers, dropout)
+    del values["layer_dropout"]
+    return {**values, "decoder_out_embed_dim": embed}
+
+
+def transformer_lm(embed: int, feed_forward: int, layers: int, heads: int, dropout: float) -> dict[str, object]:
+    """Values of fairseq's Transformer language model."""
+    return {
+        "decoder_embed_dim": embed,
+        "decoder_ffn_embed_dim": feed_forward,
+        "decoder_layers": layers,
+        "decoder_attention_heads": heads,
+        "dropout": dropout,
+    }
+
+
+# "wikitext2" is the setting of the authors' WikiText-2 script: every unit active, each reading as many values as the
+# model is wide. "wikitext103" is the relational memory of Santoro et al. (2018), and others with as many parameters.
+RIMS_LM = {
+    "tiny": recurrent_lm(128, 192, 1, 0.1),
+    "wikitext2": {
+        **recurrent_lm(510, 510, 1, 0.5), "num_units": 5, "num_active": 5, "input_value_size": 510, "use_inactive": True
+    },
+    "wikitext103": {**recurrent_lm(512, 4620, 1, 0.5), "num_units": 6, "num_active": 4},
+}  # fmt: skip
+LSTM_LM = {
+    "tiny": recurrent_lm(128, 184, 1, 0.1),
+    "wikitext2": recurrent_lm(510, 510, 1, 0.5),
+    "wikitext103": recurrent_lm(512, 2440, 2, 0.5),
+}
+RMC_LM = {
+    "tiny": {**recurrent_lm(128, 156, 1, 0.1), "memory_slots": 1},
+    "wikitext2": {**recurrent_lm(510, 420, 1, 0.5), "memory_slots": 1},
+    "wikitext103": {
+        **recurrent_lm(512, 2500, 1, 0.0), "memory_slots": 1, "memory_mlp_layers": 5, "embed_dropout": 0.5
+    },
+}  # fmt: skip
+FAIRSEQ_LSTM_LM = {
+    "tiny": fairseq_lstm_lm(128, 184, 1, 0.1),
+    "wikitext2": fairseq_lstm_lm(510, 510, 1, 0.5),
+    "wikitext103": fairseq_lstm_lm(512, 2440, 2, 0.5),
+}
+TRANSFORMER_LM = {
+    "tiny": transformer_lm(128, 256, 2, 4, 0.1),
+    "wikitext2": transformer_lm(384, 1024, 4, 6, 0.5),
+    "wikitext103": transformer_lm(512, 2048, 24, 8, 0.1),
+}

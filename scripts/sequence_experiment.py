@@ -1,0 +1,158 @@
+"""The workflow's view of an experiment on sequences: the synthetic tasks, or language modelling."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cells import Cell, Experiment
+from experiment_reader import Reader, training
+
+KEYS = {"name", "data", "train", "evaluate"}
+DATA_KEYS = {"synthetic", "text", "out", "workers"}
+TRAIN_KEYS = {"seeds", "families", "options", "setting_options", "threads", "resources"}
+EVALUATE_KEYS = {"tests", "metric", "paper", "activations"}
+PAPER_KEYS = {"source", "figures"}
+METRICS = ("loss", "accuracy", "perplexity", "character_accuracy", "exact_match")
+TEXT = "text"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SequenceExperiment(Experiment):
+    """An experiment whose settings are data sets, each made by one command of ``data_prep``.
+
+    Attributes:
+        settings: column name -> words after ``python -m data_prep``.
+        folders: column name -> the folder that this writes.
+        tests: names of the splits that are scored.
+        metric: what the table shows.
+        paper_source: where the paper's figures stand.
+        paper: row name -> column of the table -> the paper's figure.
+        activations: splits on which the activity of the units is drawn.
+    """
+
+    settings: Mapping[str, list[str]]
+    folders: Mapping[str, Path]
+    tests: list[str]
+    metric: str
+    paper_source: str = ""
+    paper: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    activations: list[str] = field(default_factory=list)
+
+    def prepared_mark(self, setting: str) -> Path:
+        """The file that tells Snakemake that a data set is made."""
+        return self.root / "prepared" / f"{setting}.json"
+
+    def score_file(self, cell: Cell) -> Path:
+        """The scores of one model on all tests."""
+        return self.root / "scores" / f"{cell.name}.json"
+
+    def column(self, setting: str, test: str) -> str:
+        """The name of a column of the table: the test's, with the setting's where there are several."""
+        if len(self.settings) == 1:
+            return test
+        return setting if len(self.tests) == 1 else f"{setting} {test}"
+
+    @property
+    def columns(self) -> dict[str, tuple[str, str]]:
+        """Column of the table -> setting and test."""
+        return {self.column(setting, test): (setting, test) for setting in self.settings for test in self.tests}
+
+    def pictures(self) -> list[tuple[Cell, str]]:
+        """The models, of the first seed, and the splits whose activity is drawn: those of RIMs."""
+        drawn = [cell for cell in self.cells() if cell.seed == self.seeds[0]]
+        drawn = [cell for cell in drawn if self.architecture(cell).startswith("rims_")]
+        return [(cell, split) for cell in drawn for split in self.activations]
+
+    def task_arguments(self, cell: Cell) -> list[str]:
+        return []
+
+    def train_data(self, cell: Cell) -> str:
+        return str(self.folders[cell.setting])
+
+    def signature(self, cell: Cell) -> Path:
+        return self.folders[cell.setting] / "signature.json"
+
+    def prepare_command(self, cell: Cell) -> str:
+        return f"python -m data_prep {shlex.join(self.settings[cell.setting])}"
+
+    def needed_files(self, cell: Cell) -> list[Path]:
+        return [self.signature(cell)]
+
+    def companions(self, cell: Cell) -> list[Path]:
+        return sorted(self.folders[cell.setting].glob("dict*.txt"))
+
+    def description(self, cell: Cell) -> dict[str, Any]:
+        arguments = self.train_arguments(cell)
+        places = [place for place, word in enumerate(arguments) if word == "--task"]
+        if not places:
+            raise ValueError(f"{self.path}: train.options has no --task")
+        return {"task": arguments[places[-1] + 1], "data_folder": str(self.folders[cell.setting])}
+
+
+def read_sequences(reader: Reader, content: Mapping[str, Any]) -> SequenceExperiment:
+    """Make an experiment of the content of its file.
+
+    Raises:
+        ValueError: if a key is missing, unknown or of the wrong type; the message names the file and the key.
+    """
+    reader.check_keys(content, KEYS, "")
+    name = reader.get(content, "name", str)
+    data = reader.get(content, "data", dict)
+    train = reader.get(content, "train", dict)
+    evaluate = reader.get(content, "evaluate", dict)
+    reader.check_keys(data, DATA_KEYS, "data")
+    reader.check_keys(train, TRAIN_KEYS, "train")
+    reader.check_keys(evaluate, EVALUATE_KEYS, "evaluate")
+    settings, folders = _settings(reader, name, data)
+    metric = reader.get(evaluate, "metric", str, "evaluate")
+    reader.check_member(metric, METRICS, "evaluate.metric", "the list of metrics")
+    experiment = SequenceExperiment(
+        path=reader.path,
+        name=name,
+        settings=settings,
+        folders=folders,
+        tests=_names(reader, evaluate, "tests"),
+        metric=metric,
+        activations=_names(reader, evaluate, "activations") if "activations" in evaluate else [],
+        **training(reader, train, settings, "the data sets"),
+    )
+    return _with_paper(reader, evaluate, experiment)
+
+
+def _settings(reader: Reader, name: str, data: Mapping[str, Any]) -> tuple[dict[str, list[str]], dict[str, Path]]:
+    """The command and the folder of each data set."""
+    if "text" in data:
+        folder = Path(reader.get(data, "out", str, "data"))
+        return {TEXT: ["prepare", "--config", str(reader.path)]}, {TEXT: folder}
+    sets = reader.get(data, "synthetic", dict, "data")
+    folders = {setting: Path("runs") / name / "data" / setting for setting in sets}
+    commands = {setting: reader.words(sets, setting, "data.synthetic") for setting in sets}
+    return {
+        setting: ["synthetic", *words, "--out", str(folders[setting])] for setting, words in commands.items()
+    }, folders
+
+
+def _names(reader: Reader, evaluate: Mapping[str, Any], key: str) -> list[str]:
+    """Names of splits."""
+    reader.get(evaluate, key, list, "evaluate")
+    return reader.words(evaluate, key, "evaluate")
+
+
+def _with_paper(reader: Reader, evaluate: Mapping[str, Any], experiment: SequenceExperiment) -> SequenceExperiment:
+    """Add the paper's figures, of which each must have its place in the table."""
+    if "paper" not in evaluate:
+        return experiment
+    paper = reader.get(evaluate, "paper", dict, "evaluate")
+    reader.check_keys(paper, PAPER_KEYS, "evaluate.paper")
+    figures = reader.get(paper, "figures", dict, "evaluate.paper")
+    for family, values in figures.items():
+        reader.check_member(family, experiment.families, "evaluate.paper.figures", "train.families")
+        for column in reader.get(figures, family, dict, "evaluate.paper.figures"):
+            reader.check_member(column, experiment.columns, f"evaluate.paper.figures.{family}", "the table")
+            reader.number(values, column, f"evaluate.paper.figures.{family}")
+    source = reader.get(paper, "source", str, "evaluate.paper")
+    return SequenceExperiment(**{**vars(experiment), "paper": figures, "paper_source": source})
