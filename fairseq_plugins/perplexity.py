@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,19 @@ import torch
 from fairseq import checkpoint_utils, utils
 from fairseq.data import Dictionary, data_utils
 from fairseq.models import FairseqLanguageModel
+from fairseq.models.lstm_lm import LSTMLanguageModel
 from torch import Tensor
 
 from fairseq_plugins.models.recurrent_lm import RecurrentLanguageModel, StreamState
 from fairseq_plugins.tasks.token_streams import TokenStream
 
-ROWS = 64  # pieces of a text that are read side by side
-SCORES = 2**25  # numbers that a call of the model may give, its tokens times the vocabulary
+ROWS = 64  # pieces of a text that are read side by side,
+TOKENS = 2**17  # unless they have more tokens than this together
+SCORES = 2**25  # scores that are there at once: tokens times vocabulary
 # Smallest and largest count in the training text, as in Table 3 of Santoro et al. (2018), its last row divided.
 FREQUENCIES = ((10_001, math.inf), (1_000, 10_000), (10, 999), (0, 9))
 SUBWORDS = ("sentencepiece", "bpe")
+WORD_START, GOES_ON = "\u2581", "@@"  # how a token begins with which a word begins, or ends when the word goes on
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,22 @@ def load_language_model(checkpoint: str, data: str | None) -> tuple[FairseqLangu
         data: folder with the dictionary; None: the one that the model was trained on.
 
     Raises:
-        ValueError: if there is no such file, or it holds no language model.
+        ValueError: if there is no such file or dictionary, the file cannot be read, or it holds no language model.
     """
     if not os.path.isfile(checkpoint):
         raise ValueError(f"{checkpoint}: no such checkpoint")
     utils.import_user_module(Namespace(user_dir=str(Path(__file__).parent)))
     overrides = {} if data is None else {"data": data}
-    models, _, task = checkpoint_utils.load_model_ensemble_and_task([checkpoint], arg_overrides=overrides)
+    try:
+        state = checkpoint_utils.load_checkpoint_to_cpu(checkpoint, overrides)
+    except (EOFError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{checkpoint}: is damaged, or no checkpoint ({type(error).__name__}: {error})") from None
+    try:
+        models, _, task = checkpoint_utils.load_model_ensemble_and_task([checkpoint], state=state)
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{checkpoint}: its dictionary is not there ({error}); give the folder of the binarised text with --data"
+        ) from None
     if not isinstance(models[0], FairseqLanguageModel):
         raise ValueError(f"{checkpoint}: expected a language model, got {type(models[0]).__name__}")
     return models[0].to("cuda" if torch.cuda.is_available() else "cpu").eval(), task
@@ -70,14 +82,16 @@ def split_tokens(folder: str, split: str, dictionary: Dictionary) -> Tensor:
     """All tokens of a binarised split.
 
     Raises:
-        ValueError: if there is none of that name.
+        ValueError: if there is none of that name, or it has no tokens.
     """
     path = os.path.join(folder, split)
+    if os.path.isfile(f"{path}.bin") and not os.path.getsize(f"{path}.bin"):
+        raise ValueError(f"{path}.bin: is empty, there is nothing to score")
     lines = data_utils.load_indexed_dataset(path, dictionary)
     if lines is None:
         raise ValueError(f"{path}.idx: not found; the folder has no binarised text of that name")
     stream = TokenStream(lines, split)
-    return stream.read(0, len(stream)) if len(stream) else torch.empty(0, dtype=torch.long)
+    return stream.read(0, len(stream))
 
 
 def text_tokens(lines: Sequence[str], dictionary: Dictionary) -> Tensor:
@@ -87,8 +101,9 @@ def text_tokens(lines: Sequence[str], dictionary: Dictionary) -> Tensor:
 
 
 def longest_unroll(model: FairseqLanguageModel) -> int | None:
-    """Tokens that a model reads at most from one start; None: any number."""
-    return None if isinstance(model, RecurrentLanguageModel) else int(model.max_positions())
+    """Tokens that a model reads at most from one start; None: any number, as it is recurrent."""
+    recurrent = isinstance(model, RecurrentLanguageModel | LSTMLanguageModel)
+    return None if recurrent else int(model.max_positions())
 
 
 @torch.no_grad()
@@ -109,7 +124,7 @@ def token_losses(model: FairseqLanguageModel, tokens: Tensor, unroll: int | None
     limit = longest_unroll(model)
     if limit is not None and (unroll is None or unroll > limit):
         raise ValueError(
-            f"--unroll {unroll or 'all'}: {type(model).__name__} carries no state and takes {limit} tokens at once; "
+            f"--unroll {unroll or 'all'}: {type(model).__name__} is not recurrent and takes {limit} tokens at once; "
             f"give numbers up to {limit}"
         )
     length = min(unroll or targets, targets)
@@ -118,23 +133,31 @@ def token_losses(model: FairseqLanguageModel, tokens: Tensor, unroll: int | None
     source, target = (
         torch.nn.functional.pad(part, (0, fill), value=pad).view(-1, length) for part in (tokens[:-1], tokens[1:])
     )
-    at_once = max(1, SCORES // len(model.decoder.dictionary))
-    rows = min(ROWS, len(source)) if limit is None else max(1, at_once // length)
-    steps = max(1, at_once // rows) if limit is None else length
+    rows = max(1, min(ROWS, TOKENS // length, len(source)))
+    steps = max(1, SCORES // len(model.decoder.dictionary) // rows)
     losses = [_losses(model, *part, steps) for part in zip(source.split(rows), target.split(rows), strict=True)]
     return torch.cat(losses).flatten()[:targets]
 
 
 def _losses(model: FairseqLanguageModel, source: Tensor, target: Tensor, steps: int) -> Tensor:
-    """The same for pieces ``(rows, length)``, read ``steps`` tokens at a time; on the CPU."""
+    """The same for pieces ``(rows, length)``, with the scores of ``steps`` tokens at a time; on the CPU."""
     device = next(model.parameters()).device
-    carried = {"stream": StreamState()} if isinstance(model, RecurrentLanguageModel) else {}
     losses = []
-    for read, wanted in zip(source.split(steps, 1), target.split(steps, 1), strict=True):
-        output = model(read.to(device), **carried)
+    for features, wanted in zip(_features(model, source.to(device), steps), target.split(steps, 1), strict=True):
+        output = (model.decoder.output_layer(features), None)
         scores = model.get_normalized_probs(output, log_probs=True)
         losses.append(-scores.gather(2, wanted.to(device).unsqueeze(2)).squeeze(2).double().cpu())
     return torch.cat(losses, 1)
+
+
+def _features(model: FairseqLanguageModel, source: Tensor, steps: int) -> Iterator[Tensor]:
+    """What the output layer takes, of ``steps`` tokens at a time; fairseq's models read all tokens at once."""
+    if not isinstance(model, RecurrentLanguageModel):
+        yield from model.extract_features(source, encoder_out=None)[0].split(steps, 1)
+        return
+    stream = StreamState()
+    for read in source.split(steps, 1):
+        yield model.extract_features(read, stream=stream)[0]
 
 
 def total(losses: Tensor, targets: Tensor, dictionary: Dictionary, subwords: str | None) -> Score:
@@ -147,16 +170,20 @@ def total(losses: Tensor, targets: Tensor, dictionary: Dictionary, subwords: str
         subwords: how words were divided, one of :data:`SUBWORDS`; None: every token is a word.
     """
     if subwords is None:
-        words = len(targets)
+        return Score(float(losses.sum()), len(targets), len(targets))
+    if subwords == "sentencepiece":
+        whole = [name.startswith(WORD_START) for name in dictionary.symbols]
+        whole[dictionary.eos()] = True
     else:
-        names = dictionary.symbols
-        whole = [
-            name.startswith("\u2581") or index == dictionary.eos() if subwords == "sentencepiece"
-            else not name.endswith("@@")
-            for index, name in enumerate(names)
-        ]  # fmt: skip
-        words = int(torch.tensor(whole)[targets].sum())
-    return Score(float(losses.sum()), len(targets), words)
+        whole = [not name.endswith(GOES_ON) for name in dictionary.symbols]
+    return Score(float(losses.sum()), len(targets), int(torch.tensor(whole)[targets].sum()))
+
+
+def find_subwords(dictionary: Dictionary) -> str | None:
+    """How the words of a dictionary's text were divided, one of :data:`SUBWORDS`; None: not at all."""
+    if any(name.startswith(WORD_START) for name in dictionary.symbols):
+        return "sentencepiece"
+    return "bpe" if any(name.endswith(GOES_ON) for name in dictionary.symbols) else None
 
 
 def training_counts(folder: str, dictionary: Dictionary) -> Tensor | None:

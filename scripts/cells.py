@@ -57,17 +57,15 @@ class Experiment(ABC):
         """Every model of the experiment."""
         return [Cell(f, s, seed) for f in self.families for s in self.settings for seed in self.seeds]
 
-    def cell(self, family: str, setting: str, seed: int) -> Cell:
-        """The cell of that name.
+    def check_cell(self, cell: Cell) -> None:
+        """Refuse a cell that the experiment does not have.
 
         Raises:
-            ValueError: if the experiment has none.
+            ValueError: with the names of those that it has.
         """
-        cell = Cell(family, setting, seed)
         if cell not in self.cells():
             names = ", ".join(known.name for known in self.cells())
             raise ValueError(f"{self.path}: has no cell {cell.name}; its cells are {names}")
-        return cell
 
     def model_dir(self, cell: Cell) -> Path:
         """The folder that training leaves for one cell."""

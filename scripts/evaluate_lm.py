@@ -1,7 +1,8 @@
 """Perplexity of a language model: of a whole text, by the unroll length, and by the frequency of the word.
 
 Every token but the first is scored, the ends of lines included. A recurrent model reads the text in one piece;
-``--unroll 10 50 all`` also starts it anew after 10 and after 50 tokens, without handing over its state.
+``--unroll 10 50 all`` also starts it anew after 10 and after 50 tokens, without handing over its state. A Transformer
+reads blocks of the length that it was trained on, or of what --unroll says, each from its own start.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import importlib.metadata
 import logging
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,12 @@ from files import write_json, write_text
 
 # First, as fairseq would otherwise log everything.
 logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")  # of fairseq's Transformer
 
 from fairseq_plugins import perplexity  # noqa: E402
 from fairseq_plugins.scoring import read_lines  # noqa: E402
 
-ALL = "all"
+ALL, NONE = "all", "none"
 
 
 def evaluate(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -40,9 +43,9 @@ def evaluate(arguments: argparse.Namespace) -> dict[str, Any]:
     unrolls = sorted(set(arguments.unroll or [limit or ALL]), key=lambda unroll: (unroll == ALL, unroll))
     losses = {unroll: perplexity.token_losses(model, tokens, None if unroll == ALL else unroll) for unroll in unrolls}
     targets, longest = tokens[1:], unrolls[-1]
-    scores = {
-        unroll: perplexity.total(loss, targets, dictionary, arguments.subwords) for unroll, loss in losses.items()
-    }
+    found = arguments.subwords or perplexity.find_subwords(dictionary)
+    subwords = None if found == NONE else found
+    scores = {unroll: perplexity.total(loss, targets, dictionary, subwords) for unroll, loss in losses.items()}
     counts = perplexity.training_counts(folder, dictionary)
     frequencies = [] if counts is None else perplexity.by_frequency(losses[longest], targets, counts)
     return {
@@ -50,6 +53,7 @@ def evaluate(arguments: argparse.Namespace) -> dict[str, Any]:
         "text": arguments.text or f"{folder}/{arguments.split}",
         "tokens_scored": scores[longest].tokens,
         "words_scored": scores[longest].words,
+        "subwords": subwords,
         "unknown_share": round(float((targets == dictionary.unk()).float().mean()), 6),
         "unroll": longest,
         **_figures(scores[longest]),
@@ -72,9 +76,12 @@ def _figures(score: perplexity.Score) -> dict[str, float]:
 
 def to_markdown(result: dict[str, Any]) -> str:
     """The tables."""
+    words = "every token is a word"
+    if result["subwords"]:
+        words = f"they make up {result['words_scored']:,} words ({result['subwords']})"
     lines = [
-        f"{result['text']}: {result['tokens_scored']:,} tokens scored, {result['unknown_share']:.1%} of them unknown "
-        "words",
+        f"{result['text']}: {result['tokens_scored']:,} tokens scored, {result['unknown_share']:.1%} of them unknown; "
+        f"{words}",
         "",
         "| unroll length, tokens | perplexity per word | perplexity per token |",
         "|---:|---:|---:|",
@@ -111,8 +118,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--split", default="test", help="split of the folder (default: %(default)s)")
     parser.add_argument("--text", metavar="FILE", help="score this text, tokenised as for training, and not a split")
     parser.add_argument("--unroll", nargs="+", type=unroll_length, metavar="N", help="start anew every N tokens, or "
-                        "'all' (default: all; for models without a state, as many as they take)")  # fmt: skip
-    parser.add_argument("--subwords", choices=perplexity.SUBWORDS, help="how words were divided (default: not at all)")
+                        "'all' (default: all; for a Transformer, as many as it takes)")  # fmt: skip
+    parser.add_argument("--subwords", choices=(NONE, *perplexity.SUBWORDS), help="how words were divided, for the "
+                        "perplexity per word (default: as the dictionary shows)")  # fmt: skip
     parser.add_argument("--output", metavar="PREFIX", help="also write PREFIX.json and PREFIX.md")
     arguments = parser.parse_args(argv)
     try:

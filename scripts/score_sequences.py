@@ -19,7 +19,6 @@ from fairseq_plugins.answers import score_answers  # noqa: E402
 from fairseq_plugins.inspection import Subject, load_subject  # noqa: E402
 
 BATCH_SIZE = 100
-LAST, BEST = "checkpoint_last.pt", "checkpoint_best.pt"
 
 
 def score_split(subject: Subject, folder: Path, split: str) -> dict[str, float]:
@@ -44,8 +43,9 @@ def score_cell(experiment: SequenceExperiment, cell: Cell) -> Path:
     """Write the scores of a cell; returns the file.
 
     Raises:
-        ValueError: if the cell is not trained, or lacks the metric that the table shows.
+        ValueError: if there is no such cell, it is not trained, or lacks the metric that the table shows.
     """
+    experiment.check_cell(cell)
     folder = experiment.folders[cell.setting]
     subject = load_subject(experiment.model_dir(cell), data=folder)
     scores = {test: score_split(subject, folder, test) for test in experiment.tests}
@@ -72,8 +72,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", required=True, type=int, help="a member of train.seeds")
     arguments = parser.parse_args(argv)
     try:
-        experiment = load_sequences(arguments.config)
-        print(score_cell(experiment, experiment.cell(arguments.family, arguments.setting, arguments.seed)))
+        cell = Cell(arguments.family, arguments.setting, arguments.seed)
+        print(score_cell(load_sequences(arguments.config), cell))
     except ValueError as error:
         print(f"score_sequences.py: {error}", file=sys.stderr)
         return 1

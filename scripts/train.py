@@ -245,6 +245,7 @@ def train_cell(experiment: Experiment, cell: Cell) -> None:
     Raises:
         ValueError: if the data is not prepared, the directory belongs to another recipe, or training fails.
     """
+    experiment.check_cell(cell)
     check_data(experiment, cell)
     directory = experiment.model_dir(cell)
     directory.mkdir(parents=True, exist_ok=True)
@@ -274,8 +275,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", required=True, type=int, help="a member of train.seeds")
     arguments = parser.parse_args(argv)
     try:
-        experiment = load_experiment(arguments.config)
-        train_cell(experiment, experiment.cell(arguments.family, arguments.setting, arguments.seed))
+        train_cell(load_experiment(arguments.config), Cell(arguments.family, arguments.setting, arguments.seed))
     except ValueError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1

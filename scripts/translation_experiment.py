@@ -118,6 +118,7 @@ def read_translation(reader: Reader, content: Mapping[str, Any]) -> TranslationE
     reader.check_keys(evaluate, EVALUATE_KEYS, "evaluate")
     target_pair, tests = _target(reader, data, train)
     settings = _settings(reader, data["pairs"], train, target_pair)
+    counts: dict[str, Any] = {key: reader.count(evaluate, key, "evaluate", 1) for key in evaluate}
     return TranslationExperiment(
         path=reader.path,
         name=name,
@@ -128,7 +129,7 @@ def read_translation(reader: Reader, content: Mapping[str, Any]) -> TranslationE
         tests=tests,
         shards=reader.count(data, "shards", "data", 1),
         **training(reader, train, settings, "train.settings"),
-        **{key: reader.count(evaluate, key, "evaluate", 1) for key in evaluate},
+        **counts,
     )
 
 

@@ -9,6 +9,7 @@ the state from block to block.
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+import torch
 import torch.nn.functional as F
 from fairseq import utils
 from fairseq.data import Dictionary
@@ -68,6 +69,10 @@ class StreamState:
 
     def __init__(self, parts: State | None = None) -> None:
         self.parts = parts
+
+    def on(self, device: torch.device) -> State | None:
+        """The state on a device: fairseq moves the tokens of a batch to the GPU, but not what it does not know."""
+        return None if self.parts is None else tuple(part.to(device) for part in self.parts)
 
 
 class RecurrentLMDecoder(FairseqIncrementalDecoder):
@@ -153,7 +158,8 @@ class RecurrentLMDecoder(FairseqIncrementalDecoder):
         if incremental_state is not None:
             output = self._step(prev_output_tokens, incremental_state)
         else:
-            output, state = self._run(prev_output_tokens, stream.parts if stream else None)
+            start = None if stream is None else stream.on(prev_output_tokens.device)
+            output, state = self._run(prev_output_tokens, start)
             if stream is not None:
                 stream.parts = tuple(part.detach() for part in state)
         features = self._drop(output, self.output_dropout)

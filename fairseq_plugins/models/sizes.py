@@ -139,6 +139,9 @@ def transformer_lm(embed: int, feed_forward: int, layers: int, heads: int, dropo
 # model is wide. "wikitext103" is the relational memory of Santoro et al. (2018), and others with as many parameters.
 RIMS_LM = {
     "tiny": recurrent_lm(128, 192, 1, 0.1),
+    "small": {
+        **recurrent_lm(256, 320, 1, 0.2), "num_units": 5, "num_active": 5, "input_value_size": 256, "use_inactive": True
+    },
     "wikitext2": {
         **recurrent_lm(510, 510, 1, 0.5), "num_units": 5, "num_active": 5, "input_value_size": 510, "use_inactive": True
     },
@@ -146,11 +149,13 @@ RIMS_LM = {
 }  # fmt: skip
 LSTM_LM = {
     "tiny": recurrent_lm(128, 184, 1, 0.1),
+    "small": recurrent_lm(256, 280, 1, 0.2),
     "wikitext2": recurrent_lm(510, 510, 1, 0.5),
     "wikitext103": recurrent_lm(512, 2440, 2, 0.5),
 }
 RMC_LM = {
     "tiny": {**recurrent_lm(128, 156, 1, 0.1), "memory_slots": 1},
+    "small": {**recurrent_lm(256, 240, 1, 0.2), "memory_slots": 1},
     "wikitext2": {**recurrent_lm(510, 420, 1, 0.5), "memory_slots": 1},
     "wikitext103": {
         **recurrent_lm(512, 2500, 1, 0.0), "memory_slots": 1, "memory_mlp_layers": 5, "embed_dropout": 0.5
@@ -158,11 +163,13 @@ RMC_LM = {
 }  # fmt: skip
 FAIRSEQ_LSTM_LM = {
     "tiny": fairseq_lstm_lm(128, 184, 1, 0.1),
+    "small": fairseq_lstm_lm(256, 280, 1, 0.2),
     "wikitext2": fairseq_lstm_lm(510, 510, 1, 0.5),
     "wikitext103": fairseq_lstm_lm(512, 2440, 2, 0.5),
 }
 TRANSFORMER_LM = {
     "tiny": transformer_lm(128, 256, 2, 4, 0.1),
+    "small": transformer_lm(256, 256, 2, 4, 0.2),
     "wikitext2": transformer_lm(384, 1024, 4, 6, 0.5),
     "wikitext103": transformer_lm(512, 2048, 24, 8, 0.1),
 }

@@ -9,16 +9,18 @@
 - The state starts anew in every epoch and every validation, and is in the checkpoint: a resumed run goes on exactly.
 - ``--update-freq N`` and several processes add streams: an update takes the same block of ``N * processes`` times
   ``--batch-size`` streams, so two processes, or ``--update-freq 2``, train like one process with twice the batch size.
+- ``--max-tokens N`` takes as many streams as fit in, ``N / --tokens-per-sample``.
 - Validation cuts its text into ``--batch-size-valid`` streams. ``--batch-size-valid 1``, ``fairseq-eval-lm`` without
   ``--batch-size``, and ``scripts/evaluate_lm.py`` read it in one piece.
 """
 
+import os
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 import torch
 from fairseq import utils
-from fairseq.data import data_utils, iterators
+from fairseq.data import Dictionary, data_utils, iterators
 from fairseq.data.indexed_dataset import get_available_dataset_impl
 from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from fairseq.distributed import utils as distributed_utils
@@ -39,7 +41,6 @@ class StatefulLanguageModelingConfig(FairseqDataclass):
     tokens_per_sample: int = field(
         default=70, metadata={"help": "tokens of a block, through which the gradient goes back (BPTT)"}
     )
-    output_dictionary_size: int = field(default=-1, metadata={"help": "limit the size of output dictionary"})
     train_subset: str = II("dataset.train_subset")
     dataset_impl: Optional[ChoiceEnum(get_available_dataset_impl())] = II("dataset.dataset_impl")  # type: ignore[valid-type]
     update_freq: Any = II("optimization.update_freq")
@@ -55,6 +56,19 @@ class StatefulLanguageModelingTask(LanguageModelingTask):
         self._train: Optional[StreamBlocks] = None
         self._shard = 0
         self._saved: dict[str, Any] = {}
+
+    @classmethod
+    def setup_dictionary(cls, args: Any, **unused: Any) -> tuple[Dictionary, Dictionary]:
+        """The dictionary of what is read, which is that of what is predicted.
+
+        Raises:
+            FileNotFoundError: if there is none.
+        """
+        path = os.path.join(utils.split_paths(args.data)[0], "dict.txt")
+        if not os.path.isfile(path):
+            raise FileNotFoundError(f"{path} not found: expected a folder that fairseq-preprocess wrote")
+        dictionary = Dictionary.load(path)
+        return dictionary, dictionary
 
     @property
     def groups(self) -> int:
@@ -98,9 +112,16 @@ class StatefulLanguageModelingTask(LanguageModelingTask):
             raise FileNotFoundError(f"{path}.idx not found: no binarised text of that name")
         self.datasets[split] = TokenStream(lines, split, groups=self.groups if split == self.args.train_subset else 1)
 
-    def get_batch_iterator(
+    def get_batch_iterator(self, dataset: Any, **options: Any) -> iterators.EpochBatchIterator:
+        """The batches of a text in order, or of the lines that ``fairseq-interactive`` is given."""
+        if isinstance(dataset, TokenStream):
+            return self._text_iterator(dataset, **options)
+        return super().get_batch_iterator(dataset, **options)
+
+    def _text_iterator(
         self,
-        dataset: TokenStream,
+        text: TokenStream,
+        *,
         max_tokens: Optional[int] = None,
         max_sentences: Optional[int] = None,
         num_shards: int = 1,
@@ -111,16 +132,15 @@ class StatefulLanguageModelingTask(LanguageModelingTask):
         skip_remainder_batch: bool = False,
         **unused: Any,
     ) -> iterators.EpochBatchIterator:
-        """The batches of a text in order; ``max_sentences`` streams, or as many as give ``max_tokens`` a batch."""
         block_size = self.args.tokens_per_sample
         blocks = StreamBlocks(
-            dataset,
-            rows=max_sentences or max(1, (max_tokens or 0) // block_size),
+            text,
+            rows=streams_of_batch(max_sentences, max_tokens, block_size),
             num_shards=num_shards,
             block_size=block_size,
             pad=self.dictionary.pad(),
         )
-        if dataset is self.datasets.get(self.args.train_subset):
+        if text is self.datasets.get(self.args.train_subset):
             self._train, self._shard = blocks, shard_id
         return iterators.EpochBatchIterator(
             dataset=blocks,
@@ -168,28 +188,60 @@ class StatefulLanguageModelingTask(LanguageModelingTask):
         batches = self.get_batch_iterator(dataset, max_sentences=batch_size or 1, **options)
         return CarriedBatches(batches.next_epoch_itr(shuffle=False))
 
+    def inference_step(self, generator: Any, models: Any, sample: Any, **options: Any) -> list:
+        """Go on with lines.
+
+        Raises:
+            ValueError: for blocks of a text.
+        """
+        if "block" in sample:
+            raise ValueError(
+                "fairseq-generate goes on with lines, and stateful_language_modeling reads blocks of a text: give "
+                "--task language_modeling --sample-break-mode eos"
+            )
+        return super().inference_step(generator, models, sample, **options)
+
     def get_checkpoint_dict(self) -> dict[str, Any]:
         """What fairseq adds to a checkpoint: the states of all streams, unless the epoch is over."""
         if not self._saved or self._train is None or self._saved["block"] == self._train.num_blocks - 1:
             return {}
-        return {type(self).__name__: {**self._saved, "parts": [part.cpu() for part in self._saved["parts"]]}}
+        parts = [part.cpu() for part in self._saved["parts"]]
+        return {type(self).__name__: {"block": self._saved["block"], "parts": parts, "cut": self._train.cut}}
 
     def set_checkpoint_dict(self, state: dict[str, Any]) -> None:
         """Go on from the states of a checkpoint.
 
         Raises:
-            ValueError: if it has other streams than this run.
+            ValueError: if it has other streams, or other blocks of them, than this run.
         """
         assert self._train is not None
-        found = (state["parts"][0].shape[1], state["groups"])
-        expected = (self._train.num_streams, self._train.text.groups)
+        found, expected = state.get("cut"), self._train.cut
         if found != expected:
             raise ValueError(
-                f"the checkpoint has the states of {found[0]} streams with --update-freq {found[1]}, this run has "
-                f"{expected[0]} with --update-freq {expected[1]}: give the same --batch-size, --update-freq and number "
-                "of processes, or begin the epoch anew with --reset-dataloader"
+                f"the checkpoint is in the middle of a text cut as {found}, and this run cuts it as {expected}: "
+                "give the same --batch-size, --tokens-per-sample, --update-freq, number of processes and text, or "
+                "begin the epoch anew with --reset-dataloader"
             )
-        self.train_states.load_state_dict(state, num_shards=self._train.num_shards, shard=self._shard)
+        self.train_states.load_state_dict(
+            state, groups=self._train.text.groups, num_shards=self._train.num_shards, shard=self._shard
+        )
+
+
+def streams_of_batch(max_sentences: Optional[int], max_tokens: Optional[int], block_size: int) -> int:
+    """Streams that are read side by side: as many as both limits allow; one where there is no limit.
+
+    Raises:
+        ValueError: if there is not room for one.
+    """
+    if max_tokens is None:
+        return max_sentences or 1
+    if max_tokens < block_size:
+        raise ValueError(
+            f"--max-tokens {max_tokens} has no room for a block of --tokens-per-sample {block_size}: expected at least "
+            "as many"
+        )
+    fit = max_tokens // block_size
+    return min(max_sentences or fit, fit)
 
 
 def gather(tensor: torch.Tensor) -> list[torch.Tensor]:

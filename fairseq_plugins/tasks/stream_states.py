@@ -42,8 +42,6 @@ class StreamStates:
         """
         block, group = sample["block"], sample["group"]
         before = self._before(block, group)
-        if before is not None:
-            before = tuple(part.to(sample["target"].device) for part in before)
         stream = StreamState(before)
         yield {**sample, "net_input": {**sample["net_input"], "stream": stream}}
         self._visits[group] = Visit(block, before, stream.parts)
@@ -61,7 +59,7 @@ class StreamStates:
         return last.after if last.block == block - 1 else last.before
 
     def state_dict(self, gather: Callable[[Tensor], list[Tensor]]) -> dict[str, Any]:
-        """The last block, the number of groups, and the states of all streams, in the order of the streams.
+        """The last block, and the states of all streams, in the order of the streams.
 
         Args:
             gather: gives, for a tensor of this process, those of all processes.
@@ -69,11 +67,10 @@ class StreamStates:
         visits = [visit for _, visit in sorted(self._visits.items())]
         states = [visit.after for visit in visits if visit.after is not None]
         parts = [torch.cat([own for part in group for own in gather(part)], 1) for group in zip(*states, strict=True)]
-        return {"block": visits[0].block, "groups": len(visits), "parts": parts}
+        return {"block": visits[0].block, "parts": parts}
 
-    def load_state_dict(self, state: Mapping[str, Any], *, num_shards: int, shard: int) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], *, groups: int, num_shards: int, shard: int) -> None:
         """Take the states of this process's streams out of those of all streams."""
-        groups = state["groups"]
         shares = [part.chunk(groups * num_shards, 1) for part in state["parts"]]
         for group in range(groups):
             own = tuple(share[group * num_shards + shard] for share in shares)

@@ -72,6 +72,16 @@ class StreamBlocks(FairseqDataset):
     def __len__(self) -> int:
         return self.num_blocks * self.text.groups * self.num_shards
 
+    @property
+    def cut(self) -> dict[str, int]:
+        """What decides which tokens a stream's block has."""
+        return {
+            "streams": self.num_streams,
+            "update_freq": self.text.groups,
+            "tokens_per_sample": self.block_size,
+            "text_tokens": len(self.text),
+        }
+
     def span(self, stream: int, block: int) -> tuple[int, int]:
         """First and last token (exclusive) that a stream reads in a block; its targets are one further."""
         begin = stream * self._length + min(stream, self._longer)

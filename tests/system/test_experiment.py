@@ -120,7 +120,7 @@ def test_training_data_is_the_folder_or_its_shards(tmp_path, shards, folders):
     path = change(write_experiment(tmp_path), "data", "out", value="data")
     if shards is not None:
         change(path, "data", "shards", value=shards)
-    assert load_experiment(path).train_data == folders
+    assert load_experiment(path).train_data(Cell("rims", "single", 1)) == folders
 
 
 def test_absent_file_and_no_mapping(tmp_path):

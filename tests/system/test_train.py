@@ -213,7 +213,7 @@ def test_data_in_shards_is_trained_on_by_shards(experiment):
     experiment.path.write_text(text.replace("  workers: 1\n", "  workers: 1\n  shards: 2\n"))
     experiment = load_experiment(experiment.path)
     cell = Cell("rims", "single", 1)
-    assert experiment.train_data == "runs/toy/data/shard0:runs/toy/data/shard1"
+    assert experiment.train_data(cell) == "runs/toy/data/shard0:runs/toy/data/shard1"
     with pytest.raises(ValueError, match=r"data/shard0/dict\.de\.txt: not found; prepare the data first"):
         train.train_cell(experiment, cell)
     for folder in experiment.train_folders:
