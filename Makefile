@@ -4,8 +4,13 @@
 # make check   ruff and mypy
 # make clean   remove the demo's results and the caches; .venv stays
 #
+# make copying_small, copying_ablations_small, adding_small, programs_small, memorisation_small, nth_farthest_small,
+#      wikitext2_small    the experiments on sequences of results/, each with its table; minutes to two hours of a CPU
+# make copying, copying_ablations, adding, adding_long, programs, memorisation, nth_farthest, wikitext2, wikitext103
+#                         the same at the size of the papers, for a GPU
+#
 # PYTHON=...   the Python 3.11 or 3.12 to build .venv with (default: the first suitable one found)
-# CORES=...    how many jobs the demo runs side by side (default: all processors)
+# CORES=...    how many jobs an experiment runs side by side (default: all processors)
 # EXTRAS=gpu   also install Triton, for the tests of the GPU kernels (they need no GPU)
 # TESTS=...    what to test, e.g. TESTS=tests/core or TESTS="-k resume"
 
@@ -17,7 +22,10 @@ export EXTRAS
 TESTS ?= -m "not slow and not network"
 BIN := .venv/bin
 
-.PHONY: help setup demo test check clean
+FULL := copying copying_ablations adding adding_long programs memorisation nth_farthest wikitext2 wikitext103
+SMALL := $(filter-out adding_long_small wikitext103_small,$(FULL:%=%_small))
+
+.PHONY: help setup demo test check clean $(FULL) $(SMALL)
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
@@ -28,6 +36,11 @@ demo: setup
 	@$(BIN)/snakemake -s scripts/Snakefile --cores $(CORES) --config experiment=configs/demo.yaml
 	@cat runs/demo/table8.md
 	@echo "These results are in runs/demo/ (table8.md, .json, .csv, .png)."
+
+$(FULL) $(SMALL): setup
+	@$(BIN)/snakemake -s scripts/sequences.smk --cores $(CORES) --config experiment=configs/$@.yaml
+	@cat runs/$@/table.md
+	@echo "These results are in runs/$@/ (table.md, .json, .csv, .png; pictures of the units in activations/)."
 
 test: setup
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile $(TESTS)

@@ -12,7 +12,7 @@ from cells import Cell, Experiment
 from experiment_reader import Reader, training
 
 KEYS = {"name", "data", "train", "evaluate"}
-DATA_KEYS = {"synthetic", "text", "out", "workers"}
+DATA_KEYS = {"synthetic", "text", "out", "downloads", "workers"}
 TRAIN_KEYS = {"seeds", "families", "options", "setting_options", "threads", "resources"}
 EVALUATE_KEYS = {"tests", "metric", "paper", "activations"}
 PAPER_KEYS = {"source", "figures"}

@@ -118,7 +118,7 @@ rule draw:
         "drawing the units of {wildcards.family}, {wildcards.setting}, on {wildcards.split}"
     shell:
         "OMP_NUM_THREADS={threads} {python:q} {scripts:q}/plot_activations.py --model {params.model:q} "
-        "--data {params.data:q} --split {wildcards.split:q} --limit 200 --pictures 2 --drop-units "
+        "--data {params.data:q} --split {wildcards.split:q} --pictures 2 --drop-units "
         "--output {params.folder:q} > /dev/null"
 
 

@@ -46,10 +46,12 @@ def train(root: Path, family: str, setting: str) -> subprocess.Popen[str]:
     )
 
 
-def snakemake(folder: Path, *arguments: str, experiment: str = "toy.yaml") -> tuple[int, str]:
+def snakemake(
+    folder: Path, *arguments: str, experiment: str = "toy.yaml", snakefile: str = "Snakefile"
+) -> tuple[int, str]:
     """Run the workflow as the README does; returns the status and all output."""
     command = [
-        sys.executable, "-m", "snakemake", "-s", str(ROOT / "scripts" / "Snakefile"), "--cores", "2", *arguments,
+        sys.executable, "-m", "snakemake", "-s", str(ROOT / "scripts" / snakefile), "--cores", "2", *arguments,
         "--config", f"experiment={experiment}",
     ]  # fmt: skip
     environment = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), PYTHONPATH=str(ROOT))
