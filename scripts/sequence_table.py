@@ -116,7 +116,7 @@ def _row_text(row: dict[str, Any], metric: str, columns: dict[str, tuple[str, st
         result = row["columns"][column]
         cells.append(figure_text(metric, result[metric]))
         if column in has_paper:
-            cells.append("–" if result["paper"] is None else f"{result['paper']:g}")
+            cells.append("–" if result["paper"] is None else f"{result['paper']:.{2 if metric == 'loss' else 1}f}")
     cells.append(f"{row['parameters']:,}")
     cells += [f"{row['updates']['mean']:,.0f}", duration(row["training_seconds"]["mean"])]
     return f"| {' | '.join(cells)} |"

@@ -50,6 +50,17 @@ def test_the_state_is_carried_and_the_gradient_is_not(family, options):
     assert table.weight.grad[[4, 5]].abs().sum() == 0
 
 
+def test_a_state_is_moved_to_where_the_tokens_are(monkeypatch):
+    """fairseq-eval-lm moves a batch to the GPU, but not what is new in it; the meta device stands in for a GPU here."""
+    model = make_model("lstm").to("meta")
+    monkeypatch.setattr(
+        model.decoder.core, "forward", lambda x, state, prepared: (state[0][:1].expand(5, 3, 12), state)
+    )
+    stream = StreamState((torch.zeros(1, 3, 12), torch.zeros(1, 3, 12)))
+    scores, _ = model(TOKENS.to("meta"), stream=stream)
+    assert scores.is_meta and all(part.is_meta for part in stream.parts)
+
+
 @every_model
 @torch.no_grad()
 def test_incremental_decoding_equals_the_whole(family, options):
@@ -188,7 +199,7 @@ def test_the_stock_task_trains_evaluates_and_generates(data, tmp_path, model):
     assert sum(line.startswith("H-") for line in hypotheses.splitlines()) >= 10
 
 
-VOCABULARY = {"tiny": 2000, "wikitext2": 33280, "wikitext103": 267744}
+VOCABULARY = {"tiny": 2000, "small": 33280, "wikitext2": 33280, "wikitext103": 267744}
 
 
 @pytest.mark.parametrize("size", VOCABULARY)

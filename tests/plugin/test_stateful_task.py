@@ -1,5 +1,6 @@
 """The task `stateful_language_modeling`: which tokens are read and predicted, and that the state is carried exactly."""
 
+import io
 import itertools
 import math
 from types import SimpleNamespace
@@ -217,7 +218,7 @@ def plain_loss(model, tokens, steps=5):
 
 
 def plain_training(model, tokens, *, epochs, streams, block_size, lr):
-    """Gradient descent, stream by stream: states go on from block to block without gradient, and from zero in each epoch."""
+    """Gradient descent, stream by stream; states go on from block to block without gradient, anew in each epoch."""
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
     pieces = [(tokens[part], tokens[part + 1]) for part in torch.arange(len(tokens) - 1).tensor_split(streams)]
     starts = range(0, min(len(source) for source, _ in pieces), block_size)
@@ -268,7 +269,7 @@ def task_loss(checkpoint, data, block_size, rows=1, split="test"):
 @torch.no_grad()
 @pytest.mark.parametrize("block_size", [2, 4, 16, 1000])
 def test_the_whole_text_unrolled_is_a_plain_loop_whatever_the_size_of_the_blocks(data, trained, block_size):
-    tokens = stream(data, "test")
+    tokens = toy_lm.stream(data, "test")
     loss, count = task_loss(trained, data, block_size)
     assert count == len(tokens) - 1
     assert 2**loss == pytest.approx(2 ** plain_loss(load_model(trained)[0], tokens), rel=1e-5)
@@ -277,12 +278,12 @@ def test_the_whole_text_unrolled_is_a_plain_loop_whatever_the_size_of_the_blocks
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("workers", [0, 1])
-def test_eval_lm_reads_the_text_in_one_piece(data, trained, workers, caplog):
+@pytest.mark.parametrize("options", [("--num-workers", "0"), ("--num-workers", "1", "--max-tokens", "30")], ids=str)
+def test_eval_lm_reads_the_text_in_one_piece(data, trained, options, caplog):
     caplog.set_level("INFO")
     toy.run_fairseq("eval-lm", data, "--user-dir", toy.USER_DIR, *TASK, "--path", trained, "--cpu",
-                    "--gen-subset", "test", "--num-workers", workers)  # fmt: skip
-    tokens = stream(data, "test")
+                    "--gen-subset", "test", *options)  # fmt: skip
+    tokens = toy_lm.stream(data, "test")
     loss = plain_loss(load_model(trained)[0], tokens)
     assert f"Evaluated {len(tokens) - 1:,} tokens" in caplog.text
     assert f"Loss (base 2): {loss:.4f}, Perplexity: {2**loss:.2f}" in caplog.text
@@ -294,16 +295,27 @@ def test_validate_command_agrees(data, trained, caplog, monkeypatch):
     toy.run_fairseq("validate", data, "--user-dir", toy.USER_DIR, *TASK, "--path", trained, "--cpu", "--batch-size",
                     "1", "--valid-subset", "test", "--num-workers", "0", "--log-format", "json")  # fmt: skip
     with torch.no_grad():
-        loss = plain_loss(load_model(trained)[0], stream(data, "test"))
+        loss = plain_loss(load_model(trained)[0], toy_lm.stream(data, "test"))
     assert f'"test_loss": "{round(loss, 3)}"' in caplog.text
 
 
-@pytest.mark.parametrize("family", toy_lm.FAMILIES)
-def test_resume_in_the_middle_of_an_epoch_is_exact(data, tmp_path, family):
-    options = ("--dropout", "0.3")
-    whole = load(train(data, tmp_path / "whole", *options, "--max-update", "12", family=family))
-    train(data, tmp_path / "parts", *options, "--max-update", "5", family=family)
-    parts = load(train(data, tmp_path / "parts", *options, "--max-update", "12", family=family))
+@pytest.mark.parametrize(
+    ("family", "first", "options"),
+    [
+        *((family, 5, ()) for family in toy_lm.FAMILIES),
+        ("lstm", 13, ()),  # before the last block of an epoch
+        ("lstm", 14, ()),  # at the end of an epoch: there is no state to go on from
+        ("lstm", 5, ("--update-freq", "2")),
+        ("lstm", 5, ("--num-workers", "2")),
+    ],
+    ids=str,
+)
+def test_a_resumed_run_is_exact(data, tmp_path, family, first, options):
+    options = ("--dropout", "0.3", *options)
+    whole = load(train(data, tmp_path / "whole", *options, "--max-update", "18", family=family))
+    begun = load(train(data, tmp_path / "parts", *options, "--max-update", str(first), family=family))
+    assert ("StatefulLanguageModelingTask" in begun["extra_state"]) == (first != 14)
+    parts = load(train(data, tmp_path / "parts", *options, "--max-update", "18", family=family))
     assert whole["extra_state"]["train_iterator"] == parts["extra_state"]["train_iterator"]
     for name, weight in whole["model"].items():
         assert torch.equal(weight, parts["model"][name]), name
@@ -383,22 +395,50 @@ def test_a_dummy_batch_leaves_the_states_alone(data, trained):
     iterator = task.get_batch_iterator(task.dataset("train"), max_sentences=4)
     optimizer = SimpleNamespace(backward=lambda loss: None)
     step = (model, CrossEntropyCriterion(task, sentence_avg=False), optimizer, 0)
-    first, second = [batch for _, batch in zip(range(2), iterator.next_epoch_itr(shuffle=False), strict=False)]
+    first, second, third = itertools.islice(iterator.next_epoch_itr(shuffle=False), 3)
     task.train_step(first, *step)
-    expected = task.get_checkpoint_dict()
+    task.train_step(second, *step)
+    before = task.get_checkpoint_dict()["StatefulLanguageModelingTask"]
     task.train_step(iterator.first_batch, *step, ignore_grad=True)
-    assert task.get_checkpoint_dict() is not expected
-    parts = [each["StatefulLanguageModelingTask"]["parts"] for each in (expected, task.get_checkpoint_dict())]
-    assert all(torch.equal(a, b) for a, b in zip(*parts, strict=True))
-    task.train_step(second, *step)  # goes on from the first one
+    after = task.get_checkpoint_dict()["StatefulLanguageModelingTask"]
+    assert before["block"] == after["block"] == 1
+    assert all(torch.equal(a, b) for a, b in zip(before["parts"], after["parts"], strict=True))
+    task.train_step(third, *step)  # would be refused if the first block had been the last
 
 
-def test_resuming_with_other_streams_is_refused(data, tmp_path):
+@pytest.mark.parametrize("frequency", ["1", "2"])
+def test_a_block_whose_gradient_overflows_is_repeated_from_the_same_state(data, tmp_path, monkeypatch, frequency):
+    """As mixed precision does (`--amp`): the overflow is staged, on the CPU there is none."""
+    options = ("--amp", "--update-freq", frequency, "--max-update", "6")
+    whole = load(train(data, tmp_path / "whole", *options))
+    norms = []
+    clip, step = Trainer.clip_grad_norm, StatefulLanguageModelingTask.optimizer_step
+
+    def overflow_once(trainer, limit):
+        norms.append(torch.tensor(math.inf) if len(norms) == 3 else clip(trainer, limit))
+        return norms[-1]
+
+    def skip_overflow(task, *arguments, **options):
+        if math.isfinite(norms[-1]):
+            step(task, *arguments, **options)
+
+    monkeypatch.setattr(Trainer, "clip_grad_norm", overflow_once)
+    monkeypatch.setattr(StatefulLanguageModelingTask, "optimizer_step", skip_overflow)
+    repeated = load(train(data, tmp_path / "repeated", *options))
+    assert len(norms) == 7
+    for name, weight in whole["model"].items():
+        assert torch.equal(weight, repeated["model"][name]), name
+
+
+def test_resuming_with_other_streams_or_blocks_is_refused(data, tmp_path):
     train(data, tmp_path, "--max-update", "5")
-    with pytest.raises(
-        ValueError, match="states of 4 streams with --update-freq 1, this run has 2 with --update-freq 1"
-    ):
-        train(data, tmp_path, "--max-update", "12", batch_size=2)
+    for other, message in {
+        ("--batch-size", "2"): "cut as {'streams': 4, .* this run cuts it as {'streams': 2, .*--reset-dataloader",
+        ("--batch-size", "2", "--update-freq", "2"): "'update_freq': 1, .*'update_freq': 2",
+        ("--tokens-per-sample", "8"): "'tokens_per_sample': 9.*'tokens_per_sample': 8",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            train(data, tmp_path, "--max-update", "12", *other)
     train(data, tmp_path, "--max-update", "6", "--reset-dataloader", batch_size=2)
 
 
@@ -420,3 +460,16 @@ def test_what_cannot_work_is_refused(data, tmp_path, trained):
     with pytest.raises(FileNotFoundError, match="test9.idx not found"):
         toy.run_fairseq("eval-lm", data, "--user-dir", toy.USER_DIR, *TASK, "--path", trained, "--cpu",
                         "--gen-subset", "test9")  # fmt: skip
+    with pytest.raises(FileNotFoundError, match=r"text/dict.txt not found: expected a folder that fairseq-preprocess"):
+        train(data.parent / "text", tmp_path)
+    with pytest.raises(ValueError, match="give --task language_modeling --sample-break-mode eos"):
+        toy.run_fairseq("generate", data, "--user-dir", toy.USER_DIR, *TASK, "--path", trained, "--cpu",
+                        "--gen-subset", "test", "--batch-size", "2")  # fmt: skip
+
+
+def test_interactive_goes_on_with_a_line(data, trained, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("w1 w2\n"))
+    printed = toy.run_fairseq("interactive", data, "--user-dir", toy.USER_DIR, *TASK, "--path", trained, "--cpu",
+                              "--beam", "2", "--min-len", "4", "--max-len-b", "9")  # fmt: skip
+    (hypothesis,) = [line.split("\t")[2].split() for line in printed.splitlines() if line.startswith("H-0")]
+    assert hypothesis[:2] == ["w1", "w2"] and len(hypothesis) > 2

@@ -45,6 +45,13 @@ def make_model(family: str = "rims", task: SimpleNamespace | None = None, **opti
     )
 
 
+def stream(data: Path, split: str) -> torch.Tensor:
+    """All tokens of a split that :func:`binarise` wrote, read from its text."""
+    words = Dictionary.load(str(data / "dict.txt"))
+    lines = (data.parent / "text" / split).read_text().splitlines()
+    return torch.cat([words.encode_line(line, add_if_not_exist=False).long() for line in lines])
+
+
 def binarise(root: Path, *, train: int = 40, valid: int = 12, test: int = 14) -> Path:
     """Write ``text/train`` ... of so many lines, some of them empty, and binarise it; returns the data folder."""
     text, data = root / "text", root / "data"

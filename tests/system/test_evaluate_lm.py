@@ -9,7 +9,6 @@ import pytest
 import torch
 import yaml
 from fairseq import checkpoint_utils, options
-from fairseq.data import Dictionary
 
 from data_prep import experiment_file
 from tests.plugin import toy, toy_lm
@@ -25,6 +24,7 @@ MODELS = {
         "--task", "language_modeling", "--tokens-per-sample", "9", "--arch", "transformer_lm_tiny",
         "--decoder-layers", "1",
     ),
+    "lstm": ("--task", "language_modeling", "--tokens-per-sample", "9", "--arch", "lstm_lm_tiny"),
 }  # fmt: skip
 
 
@@ -44,12 +44,6 @@ def run(checkpoint, tmp_path, *argv):
     return json.loads((tmp_path / "out.json").read_text())
 
 
-def tokens_of(data, split):
-    dictionary = Dictionary.load(str(data / "dict.txt"))
-    lines = (data.parent / "text" / split).read_text().splitlines()
-    return torch.cat([dictionary.encode_line(line, add_if_not_exist=False).long() for line in lines])
-
-
 @torch.no_grad()
 def losses_from_new_starts(checkpoint, tokens, unroll):
     """Loss of each token but the first, in pieces of ``unroll`` tokens, one after another."""
@@ -66,7 +60,7 @@ def losses_from_new_starts(checkpoint, tokens, unroll):
 def test_every_unroll_length(name, data, checkpoints, tmp_path):
     lengths = [1, 4, 9] if name == "transformer" else [1, 4, 1000]
     result = run(checkpoints[name], tmp_path, "--unroll", *lengths)
-    tokens = tokens_of(data, "test")
+    tokens = toy_lm.stream(data, "test")
     assert result["tokens_scored"] == result["words_scored"] == len(tokens) - 1
     assert [row["unroll"] for row in result["by_unroll"]] == lengths
     for row in result["by_unroll"]:
@@ -78,7 +72,7 @@ def test_every_unroll_length(name, data, checkpoints, tmp_path):
 def test_a_recurrent_model_reads_the_text_in_one_piece_unless_told_otherwise(data, checkpoints, tmp_path):
     result = run(checkpoints["rims"], tmp_path)
     assert result["unroll"] == "all" and len(result["by_unroll"]) == 1
-    expected = losses_from_new_starts(checkpoints["rims"], tokens_of(data, "test"), 10**6).mean().exp()
+    expected = losses_from_new_starts(checkpoints["rims"], toy_lm.stream(data, "test"), 10**6).mean().exp()
     assert result["perplexity_per_word"] == pytest.approx(float(expected), rel=1e-5)
     assert run(checkpoints["transformer"], tmp_path)["unroll"] == 9
 
@@ -91,11 +85,11 @@ def test_a_long_text_is_read_piece_by_piece(data, checkpoints, tmp_path, monkeyp
 
 
 def test_by_training_frequency(data, checkpoints, tmp_path, monkeypatch):
-    counts = torch.bincount(tokens_of(data, "train"), minlength=100)
+    counts = torch.bincount(toy_lm.stream(data, "train"), minlength=100)
     middle = int(counts[counts > 0].median())
     monkeypatch.setattr(evaluate_lm.perplexity, "FREQUENCIES", ((middle + 1, math.inf), (1, middle), (0, 0)))
     result = run(checkpoints["rims"], tmp_path)
-    tokens = tokens_of(data, "test")
+    tokens = toy_lm.stream(data, "test")
     losses = losses_from_new_starts(checkpoints["rims"], tokens, 10**6)
     frequent = counts[tokens[1:]] > middle
     often, seldom, never = result["by_training_frequency"]
@@ -131,7 +125,22 @@ def test_subwords_are_counted_as_words(subwords, words):
     targets = torch.tensor([dictionary.index(word) for word in words] + [dictionary.eos()])
     score = evaluate_lm.perplexity.total(torch.ones(4), targets, dictionary, subwords)
     assert (score.tokens, score.words) == (4, 3)  # "ab", "c" and the end of the line
+    assert evaluate_lm.perplexity.find_subwords(dictionary) == subwords
     assert score.per_token == pytest.approx(math.e) and score.per_word == pytest.approx(math.exp(4 / 3))
+
+
+def test_words_are_put_together_as_the_dictionary_shows(tmp_path):
+    text = tmp_path / "text"
+    text.write_text("\u2581a b \u2581c\n\u2581c b b\n" * 20)
+    prefixes = [item for split in ("train", "valid", "test") for item in (f"--{split}pref", text)]
+    toy.run_fairseq("preprocess", "--only-source", "--destdir", tmp_path / "data", *prefixes)
+    checkpoint = toy.train(tmp_path / "data", tmp_path / "model", *MODELS["rims"])
+    result = run(checkpoint, tmp_path)
+    assert (result["subwords"], result["tokens_scored"], result["words_scored"]) == ("sentencepiece", 159, 99)
+    assert result["perplexity_per_word"] == pytest.approx(result["perplexity_per_token"] ** (159 / 99), rel=1e-4)
+    assert "they make up 99 words (sentencepiece)" in (tmp_path / "out.md").read_text()
+    result = run(checkpoint, tmp_path, "--subwords", "none")
+    assert result["subwords"] is None and result["perplexity_per_word"] == result["perplexity_per_token"]
 
 
 def refused(capsys, *argv):
@@ -149,10 +158,17 @@ def test_what_is_refused(data, checkpoints, tmp_path, capsys):
     assert "test9.idx: not found" in refused(capsys, *rims, "--split", "test9")
     assert "no such file" in refused(capsys, *rims, "--text", tmp_path / "absent")
     assert "no such checkpoint" in refused(capsys, "--model", tmp_path / "absent.pt")
-    assert "--unroll all: TransformerLanguageModel carries no state and takes 9 tokens" in refused(
+    assert "--unroll all: TransformerLanguageModel is not recurrent and takes 9 tokens" in refused(
         capsys, *transformer, "--unroll", "all"
     )
     assert "--unroll 10: " in refused(capsys, *transformer, "--unroll", "10")
+    short.with_suffix(".bin").touch()
+    assert "short.bin: is empty" in refused(capsys, *rims, "--split", tmp_path / "short")
+    assert "its dictionary is not there" in refused(capsys, *rims, "--data", tmp_path)
+    assert "its dictionary is not there" in refused(capsys, *transformer, "--data", tmp_path)
+    for content in (b"hi\n", b"", checkpoints["rims"].read_bytes()[:2000]):
+        (tmp_path / "bad.pt").write_bytes(content)
+        assert "bad.pt: is damaged, or no checkpoint" in refused(capsys, "--model", tmp_path / "bad.pt")
     with pytest.raises(SystemExit):
         evaluate_lm.main(["--model", "m", "--unroll", "0"])
     assert "at least 1, or 'all', got '0'" in capsys.readouterr().err
