@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import warnings
 from pathlib import Path
 
 from files import write_json
 
 # First, as fairseq would otherwise log everything.
 logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+warnings.filterwarnings("ignore", "'pin_memory' argument is set")  # fairseq sets it, GPU or not
 
 from experiment import Cell, SequenceExperiment, load_sequences  # noqa: E402
 
