@@ -33,7 +33,7 @@ def score_split(subject: Subject, folder: Path, split: str) -> dict[str, float]:
         dictionary = subject.task.dictionary
         tokens = perplexity.split_tokens(str(folder), split, dictionary)
         losses = perplexity.token_losses(subject.model, tokens, perplexity.longest_unroll(subject.model))
-        score = perplexity.total(losses, tokens[1:], dictionary, None)
+        score = perplexity.total(losses, tokens[1:], dictionary, perplexity.find_subwords(dictionary))
         return {"loss": score.loss / score.tokens, "perplexity": score.per_word}
     scores = subject.evaluate(subject.split_samples(split, batch_size=BATCH_SIZE))
     if subject.pair is not None:
