@@ -4,7 +4,7 @@
 # make check   ruff and mypy
 # make clean   remove the demo's results and the caches; .venv stays
 #
-# make copying_small, copying_ablations_small, adding_small, programs_small, memorisation_small, nth_farthest_small,
+# make copying_small, copying_short_small, copying_ablations_small, adding_small, programs_small, memorisation_small, nth_farthest_small,
 #      wikitext2_small    the experiments on sequences of results/, each with its table; minutes to two hours of a CPU
 # make copying, copying_ablations, adding, adding_long, programs, memorisation, nth_farthest, wikitext2, wikitext103
 #                         the same at the size of the papers, for a GPU
@@ -23,7 +23,7 @@ TESTS ?= -m "not slow and not network"
 BIN := .venv/bin
 
 FULL := copying copying_ablations adding adding_long programs memorisation nth_farthest wikitext2 wikitext103
-SMALL := $(filter-out adding_long_small wikitext103_small,$(FULL:%=%_small))
+SMALL := copying_short_small $(filter-out adding_long_small wikitext103_small,$(FULL:%=%_small))
 
 .PHONY: help setup demo test check clean $(FULL) $(SMALL)
 help:

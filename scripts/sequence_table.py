@@ -88,8 +88,8 @@ def collect(experiment: SequenceExperiment) -> dict[str, Any]:
 
 
 def figure_text(metric: str, value: dict[str, Any] | float) -> str:
-    """A score for a reader: shares in percent, perplexities with two digits, losses with three significant ones."""
-    scale, form = (100, "{:.1f}") if metric in MORE_IS_BETTER else (1, "{:.2f}" if metric == "perplexity" else "{:.3f}")
+    """A score for a reader: shares in percent, perplexities with two digits, losses with four."""
+    scale, form = (100, "{:.1f}") if metric in MORE_IS_BETTER else (1, "{:.2f}" if metric == "perplexity" else "{:.4f}")
     if not isinstance(value, dict):
         return form.format(scale * value)
     deviation = value["std"]

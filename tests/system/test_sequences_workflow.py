@@ -78,9 +78,9 @@ def test_the_table_has_what_was_scored(copying):
     assert [update for update, _ in curve] == [2, 4, 6]
     text = (results / "table.md").read_text()
     assert "| model | test3 | test5 | paper | parameters | updates | training |" in text
-    assert re.search(r"\| lstm \| \d\.\d{3} ± \d\.\d{3} \| \d\.\d{3} ± \d\.\d{3} \| 4\.32 \| [\d,]+ \| 6 \|", text)
+    assert re.search(r"\| lstm \| \d\.\d{4} ± \d\.\d{4} \| \d\.\d{4} ± \d\.\d{4} \| 4\.32 \| [\d,]+ \| 6 \|", text)
     assert re.search(r"\| rims \| .* \| – \|", text)
-    assert "Chance level: 2.079." in text and "paper: A Paper, Table 7." in text
+    assert "Chance level: 2.0794." in text and "paper: A Paper, Table 7." in text
     rows = list(csv.DictReader((results / "table.csv").open()))
     assert len(rows) == 2 * 2 * 2 * 2  # families, columns, metrics, seeds
     assert {
