@@ -7,7 +7,7 @@
 # make copying_small, copying_short_small, copying_ablations_small, adding_small, programs_small, memorisation_small,
 #      nth_farthest_small, wikitext2_small    the experiments of results/, each with its table: minutes to an hour
 # make copying, copying_ablations, adding, adding_long, programs, memorisation, nth_farthest, wikitext2, wikitext103
-#                                             the same at the size of the papers, for a GPU
+#                                             the same with the updates of the papers, for a GPU
 #
 # PYTHON=...   the Python 3.11 or 3.12 to build .venv with (default: the first suitable one found)
 # CORES=...    how many jobs an experiment runs side by side (default: all processors)

@@ -111,6 +111,16 @@ class Experiment(ABC):
     def needed_files(self, cell: Cell) -> list[Path]:
         """What the data must have before training; its signature too."""
 
+    def check_data(self, cell: Cell) -> None:
+        """Refuse data that is not prepared.
+
+        Raises:
+            ValueError: naming the file that is missing, and the command that makes it.
+        """
+        for path in self.needed_files(cell):
+            if not path.is_file():
+                raise ValueError(f"{path}: not found; prepare the data first: {self.prepare_command(cell)}")
+
     @abstractmethod
     def companions(self, cell: Cell) -> list[Path]:
         """What a model needs beside its checkpoints to stand alone."""

@@ -28,8 +28,8 @@ def read_json(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
 
 def spread(values: list[float]) -> dict[str, Any]:
     """Mean and sample standard deviation over the seeds; one seed has no deviation."""
-    deviation = round(statistics.stdev(values), 4) if len(values) > 1 else None
-    return {"mean": round(statistics.fmean(values), 4), "std": deviation, "values": values}
+    deviation = float(f"{statistics.stdev(values):.6g}") if len(values) > 1 else None
+    return {"mean": float(f"{statistics.fmean(values):.6g}"), "std": deviation, "values": values}
 
 
 def plus_minus(value: dict[str, Any], form: str = "{:.2f}") -> str:

@@ -15,6 +15,7 @@ logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
 warnings.filterwarnings("ignore", "'pin_memory' argument is set")  # fairseq sets it, GPU or not
 
 from experiment import Cell, SequenceExperiment, load_sequences  # noqa: E402
+from fairseq.models import FairseqLanguageModel  # noqa: E402
 
 from fairseq_plugins import perplexity  # noqa: E402
 from fairseq_plugins.answers import score_answers  # noqa: E402
@@ -29,7 +30,7 @@ def score_split(subject: Subject, folder: Path, split: str) -> dict[str, float]:
     Raises:
         ValueError: if there is no such split, or nothing in it to score.
     """
-    if isinstance(subject.model, perplexity.FairseqLanguageModel):
+    if isinstance(subject.model, FairseqLanguageModel):
         dictionary = subject.task.dictionary
         tokens = perplexity.split_tokens(str(folder), split, dictionary)
         losses = perplexity.token_losses(subject.model, tokens, perplexity.longest_unroll(subject.model))
@@ -56,7 +57,7 @@ def score_cell(experiment: SequenceExperiment, cell: Cell) -> Path:
             known = ", ".join(found)
             raise ValueError(f"{experiment.path}: evaluate.metric is {experiment.metric}, but {test} has {known}")
     path = experiment.score_file(cell)
-    write_json(path, {test: {name: round(value, 6) for name, value in s.items()} for test, s in scores.items()})
+    write_json(path, {test: {name: float(f"{value:.6g}") for name, value in s.items()} for test, s in scores.items()})
     return path
 
 

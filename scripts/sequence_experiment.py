@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,9 +13,9 @@ from cells import Cell, Experiment
 from experiment_reader import Reader, training
 
 KEYS = {"name", "data", "train", "evaluate"}
-DATA_KEYS = {"synthetic", "text", "out", "downloads", "workers"}
+TEXT_KEYS = {"text", "out", "downloads", "workers"}
 TRAIN_KEYS = {"seeds", "families", "options", "setting_options", "threads", "resources"}
-EVALUATE_KEYS = {"tests", "metric", "paper", "activations"}
+EVALUATE_KEYS = {"tests", "metric", "paper", "activations", "unroll"}
 PAPER_KEYS = {"source", "figures"}
 METRICS = ("loss", "accuracy", "perplexity", "character_accuracy", "exact_match")
 TEXT = "text"
@@ -32,6 +33,7 @@ class SequenceExperiment(Experiment):
         paper_source: where the paper's figures stand.
         paper: row name -> column of the table -> the paper's figure.
         activations: splits on which the activity of the units is drawn.
+        unroll: lengths, in tokens, after which language models are started anew on the last test.
     """
 
     settings: Mapping[str, list[str]]
@@ -41,10 +43,12 @@ class SequenceExperiment(Experiment):
     paper_source: str = ""
     paper: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     activations: list[str] = field(default_factory=list)
+    unroll: list[int] = field(default_factory=list)
 
-    def prepared_mark(self, setting: str) -> Path:
-        """The file that tells Snakemake that a data set is made."""
-        return self.root / "prepared" / f"{setting}.json"
+    def facts(self, setting: str) -> dict[str, Any]:
+        """What ``facts.json`` tells of a data set; nothing where there is none, as for text."""
+        path = self.folders[setting] / "facts.json"
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
     def score_file(self, cell: Cell) -> Path:
         """The scores of one model on all tests."""
@@ -67,6 +71,15 @@ class SequenceExperiment(Experiment):
         drawn = [cell for cell in drawn if self.architecture(cell).startswith("rims_")]
         return [(cell, split) for cell in drawn for split in self.activations]
 
+    def unrolled(self) -> list[Cell]:
+        """The language models, of the first seed, whose perplexity by unroll length is wanted."""
+        return [cell for cell in self.cells() if cell.seed == self.seeds[0]] if self.unroll else []
+
+    def unroll_words(self, cell: Cell) -> list[str]:
+        """The lengths for a cell; a Transformer cannot read a text in one piece."""
+        whole = [] if self.architecture(cell).startswith("transformer_") else ["all"]
+        return [*map(str, self.unroll), *whole]
+
     def task_arguments(self, cell: Cell) -> list[str]:
         return []
 
@@ -81,6 +94,15 @@ class SequenceExperiment(Experiment):
 
     def needed_files(self, cell: Cell) -> list[Path]:
         return [self.signature(cell)]
+
+    def check_data(self, cell: Cell) -> None:
+        super().check_data(cell)
+        splits = self.facts(cell.setting).get("splits", self.tests)
+        for split in {*self.tests, *self.activations} - set(splits):
+            raise ValueError(
+                f"{self.path}: evaluate names the split {split!r}, but {self.folders[cell.setting]} has "
+                f"{', '.join(splits)}"
+            )
 
     def companions(self, cell: Cell) -> list[Path]:
         return sorted(self.folders[cell.setting].glob("dict*.txt"))
@@ -104,7 +126,7 @@ def read_sequences(reader: Reader, content: Mapping[str, Any]) -> SequenceExperi
     data = reader.get(content, "data", dict)
     train = reader.get(content, "train", dict)
     evaluate = reader.get(content, "evaluate", dict)
-    reader.check_keys(data, DATA_KEYS, "data")
+    reader.check_keys(data, TEXT_KEYS if TEXT in data else {"synthetic"}, "data")
     reader.check_keys(train, TRAIN_KEYS, "train")
     reader.check_keys(evaluate, EVALUATE_KEYS, "evaluate")
     settings, folders = _settings(reader, name, data)
@@ -118,6 +140,7 @@ def read_sequences(reader: Reader, content: Mapping[str, Any]) -> SequenceExperi
         tests=_names(reader, evaluate, "tests"),
         metric=metric,
         activations=_names(reader, evaluate, "activations") if "activations" in evaluate else [],
+        unroll=_lengths(reader, evaluate, data),
         **training(reader, train, settings, "the data sets"),
     )
     return _with_paper(reader, evaluate, experiment)
@@ -125,7 +148,7 @@ def read_sequences(reader: Reader, content: Mapping[str, Any]) -> SequenceExperi
 
 def _settings(reader: Reader, name: str, data: Mapping[str, Any]) -> tuple[dict[str, list[str]], dict[str, Path]]:
     """The command and the folder of each data set."""
-    if "text" in data:
+    if TEXT in data:
         folder = Path(reader.get(data, "out", str, "data"))
         return {TEXT: ["prepare", "--config", str(reader.path)]}, {TEXT: folder}
     sets = reader.get(data, "synthetic", dict, "data")
@@ -140,6 +163,16 @@ def _names(reader: Reader, evaluate: Mapping[str, Any], key: str) -> list[str]:
     """Names of splits."""
     reader.get(evaluate, key, list, "evaluate")
     return reader.words(evaluate, key, "evaluate")
+
+
+def _lengths(reader: Reader, evaluate: Mapping[str, Any], data: Mapping[str, Any]) -> list[int]:
+    """The unroll lengths, which text alone may have."""
+    lengths = reader.optional(evaluate, "unroll", list, "evaluate") or []
+    if lengths and TEXT not in data:
+        raise ValueError(f"{reader.path}: evaluate.unroll is for language models; data has no {TEXT!r}")
+    if any(not isinstance(length, int) or length < 1 for length in lengths):
+        raise ValueError(f"{reader.path}: evaluate.unroll must hold numbers of tokens, at least 1, got {lengths!r}")
+    return lengths
 
 
 def _with_paper(reader: Reader, evaluate: Mapping[str, Any], experiment: SequenceExperiment) -> SequenceExperiment:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import json
+import math
 import statistics
 import sys
 from collections.abc import Iterator
@@ -23,24 +23,23 @@ NAMES = {
     "loss": "loss", "accuracy": "accuracy", "perplexity": "perplexity per word",
     "character_accuracy": "characters right", "exact_match": "answers right",
 }  # fmt: skip
+DECIMALS = {"loss": 3, "perplexity": 2}
 MORE_IS_BETTER = {"accuracy", "character_accuracy", "exact_match"}
 
 
-def chance_level(experiment: SequenceExperiment, setting: str) -> float | None:
-    """What a constant answer gets on a data set; None where its facts do not say."""
-    path = experiment.folders[setting] / "facts.json"
-    if not path.is_file():
-        return None
-    chance = json.loads(path.read_text(encoding="utf-8"))["chance"]
-    name = "accuracy" if experiment.metric == "character_accuracy" else experiment.metric
-    return chance.get(name)
+def chance_level(experiment: SequenceExperiment, setting: str, test: str) -> float | None:
+    """What the best constant answer gets on a test; None where the facts of the data do not say."""
+    facts = experiment.facts(setting)
+    splits = facts.get("splits", {test: {}})
+    return {**facts.get("chance", {}), **splits[test].get("chance", {})}.get(experiment.metric)
 
 
 def curve(experiment: SequenceExperiment, cell: Cell) -> list[tuple[int, float]]:
-    """Updates and validation loss of a cell, as its log has them; after a resumption the later figures count."""
+    """Updates and validation loss in nats, or squared error; after a resumption the later figures count."""
+    unit = 1 if experiment.description(cell)["task"] == "sequence_prediction" else math.log(2)  # fairseq logs bits
     log = (experiment.model_dir(cell) / "train.log").read_text(encoding="utf-8", errors="replace")
     points = {
-        int(values["valid_num_updates"]): float(values["valid_loss"])
+        int(values["valid_num_updates"]): unit * float(values["valid_loss"])
         for stage, values in parse_log(log) if stage == "valid"
     }  # fmt: skip
     return sorted(points.items())
@@ -82,19 +81,20 @@ def collect(experiment: SequenceExperiment) -> dict[str, Any]:
         "seeds": experiment.seeds,
         "paper": experiment.paper_source,
         "data": {setting: " ".join(words) for setting, words in experiment.settings.items()},
-        "chance": {setting: chance_level(experiment, setting) for setting in experiment.settings},
+        "chance": {column: chance_level(experiment, *place) for column, place in experiment.columns.items()},
         "rows": [table_row(experiment, family) for family in experiment.families],
     }
 
 
 def figure_text(metric: str, value: dict[str, Any] | float) -> str:
-    """A score for a reader: shares in percent, perplexities with two digits, losses with four."""
-    scale, form = (100, "{:.1f}") if metric in MORE_IS_BETTER else (1, "{:.2f}" if metric == "perplexity" else "{:.4f}")
-    if not isinstance(value, dict):
-        return form.format(scale * value)
-    deviation = value["std"]
-    scaled = {"mean": scale * value["mean"], "std": None if deviation is None else scale * deviation}
-    return plus_minus(scaled, form)
+    """A score for a reader: shares in percent, losses with three decimals, or more to show two digits."""
+    scale = 100 if metric in MORE_IS_BETTER else 1
+    mean, deviation = (value["mean"], value["std"]) if isinstance(value, dict) else (value, None)
+    digits = DECIMALS.get(metric, 1)
+    if metric == "loss" and 0 < mean < 0.01:
+        digits = 1 - math.floor(math.log10(mean))
+    shown = {"mean": scale * mean, "std": None if deviation is None else scale * deviation}
+    return plus_minus(shown, f"{{:.{digits}f}}")
 
 
 def markdown(table: dict[str, Any], columns: dict[str, tuple[str, str]]) -> str:
@@ -128,12 +128,11 @@ def _notes(table: dict[str, Any]) -> Iterator[str]:
     unit = ", in percent" if table["metric"] in MORE_IS_BETTER else ""
     of_steps = ", mean of the steps that count" if table["metric"] == "loss" else ""
     yield f"{NAMES[table['metric']]}{unit}{of_steps}; {averaged if len(seeds) > 1 else f'one seed ({seeds[0]})'}."
-    known = {setting: level for setting, level in table["chance"].items() if level is not None}
-    if known:
-        levels = {figure_text(table["metric"], level) for level in known.values()}
-        each = levels.pop() if len(levels) == 1 else ", ".join(
-            f"{setting} {figure_text(table['metric'], level)}" for setting, level in known.items())  # fmt: skip
-        yield f"Chance level: {each}."
+    levels = {c: figure_text(table["metric"], level) for c, level in table["chance"].items() if level is not None}
+    if levels:
+        alike = len(set(levels.values())) == 1
+        each = [next(iter(levels.values()))] if alike else [f"{column} {text}" for column, text in levels.items()]
+        yield f"Chance level, the best constant answer: {', '.join(each)}."
     if table["paper"]:
         yield f"paper: {table['paper']}."
     yield "training: wall time of a model, validation included."
@@ -174,19 +173,17 @@ def draw(experiment: SequenceExperiment, table: dict[str, Any], path: Path) -> N
             common = set.intersection(*(set(dict(run)) for run in runs))
             means = [(update, statistics.fmean(dict(run)[update] for run in runs)) for update in sorted(common)]
             axis.plot(*zip(*means, strict=True), color=f"C{number}", label=row["family"])
-        _chance_line(axis, experiment, setting)
+        level = chance_level(experiment, setting, experiment.tests[0])
+        if experiment.metric == "loss" and level is not None:
+            axis.axhline(level, color="black", linestyle=":", linewidth=1, label="chance")
         axis.set_title(setting if len(settings) > 1 else experiment.name, fontsize=10)
         axis.set_xlabel("updates")
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0][0].set_ylabel("validation loss")
+    has_values = experiment.facts(settings[0]).get("target_kind") == "values"
+    axes[0][0].set_ylabel(f"validation loss ({'squared error' if has_values else 'nats'})")
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)
     figure.savefig(path, dpi=150, format="png")
     pyplot.close(figure)
-
-
-def _chance_line(axis: Any, experiment: SequenceExperiment, setting: str) -> None:
-    if experiment.metric == "loss" and (level := chance_level(experiment, setting)) is not None:
-        axis.axhline(level, color="black", linestyle=":", linewidth=1, label="chance")
 
 
 def write_tables(experiment: SequenceExperiment) -> str:

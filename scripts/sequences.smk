@@ -24,6 +24,7 @@ root = experiment.root.as_posix()
 prepared = f"{root}/prepared/{{setting}}.json"
 trained = f"{root}/models/{{family}}.{{setting}}.seed{{seed}}/trained"
 scored = f"{root}/scores/{{family}}.{{setting}}.seed{{seed}}.json"
+unrolled = f"{root}/perplexity/{{family}}.md"
 drawn = f"{root}/activations/{{family}}.{{setting}}.{{split}}/activity.md"
 
 for member in experiment.cells():  # a mark whose model was removed by hand
@@ -56,6 +57,7 @@ rule all:
             drawn.format(family=cell.family, setting=cell.setting, split=split)
             for cell, split in experiment.pictures()
         ],
+        [unrolled.format(family=cell.family) for cell in experiment.unrolled()],
 
 
 # The data folder is no output: it appears in one piece, and is left alone while its signature fits.
@@ -120,6 +122,26 @@ rule draw:
         "OMP_NUM_THREADS={threads} {python:q} {scripts:q}/plot_activations.py --model {params.model:q} "
         "--data {params.data:q} --split {wildcards.split:q} --pictures 2 --drop-units "
         "--output {params.folder:q} > /dev/null"
+
+
+rule unroll:
+    input:
+        f"{root}/models/{{family}}.text.seed{experiment.seeds[0]}/trained",
+    output:
+        unrolled,
+        f"{root}/perplexity/{{family}}.json",
+    params:
+        model=lambda w: experiment.model_dir(Cell(w.family, "text", experiment.seeds[0])) / "checkpoint_best.pt",
+        data=lambda w: experiment.folders["text"],
+        lengths=lambda w: experiment.unroll_words(Cell(w.family, "text", experiment.seeds[0])),
+        split=experiment.tests[-1],
+        prefix=f"{root}/perplexity/{{family}}",
+    threads: experiment.threads
+    message:
+        "perplexity of {wildcards.family} by unroll length and by frequency"
+    shell:
+        "OMP_NUM_THREADS={threads} {python:q} {scripts:q}/evaluate_lm.py --model {params.model:q} --data {params.data:q} "
+        "--split {params.split:q} --unroll {params.lengths} --output {params.prefix:q} > /dev/null"
 
 
 rule table:

@@ -36,17 +36,6 @@ STARTED = "=== fairseq-train started"
 FINISHED = "| done training in"
 
 
-def check_data(experiment: Experiment, cell: Cell) -> None:
-    """Refuse data that is not prepared.
-
-    Raises:
-        ValueError: naming the file that is missing, and the command that makes it.
-    """
-    for path in experiment.needed_files(cell):
-        if not path.is_file():
-            raise ValueError(f"{path}: not found; prepare the data first: {experiment.prepare_command(cell)}")
-
-
 def recipe(experiment: Experiment, cell: Cell) -> dict[str, Any]:
     """What a cell is trained with; a directory that was begun with another recipe is not continued.
 
@@ -246,7 +235,7 @@ def train_cell(experiment: Experiment, cell: Cell) -> None:
         ValueError: if the data is not prepared, the directory belongs to another recipe, or training fails.
     """
     experiment.check_cell(cell)
-    check_data(experiment, cell)
+    experiment.check_data(cell)
     directory = experiment.model_dir(cell)
     directory.mkdir(parents=True, exist_ok=True)
     with exclusive(directory) as lock:

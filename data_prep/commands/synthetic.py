@@ -7,7 +7,7 @@ from typing import Any
 
 from data_prep.synthetic import memorisation, programs
 from data_prep.synthetic.adding import Adding
-from data_prep.synthetic.build import TASKS, write
+from data_prep.synthetic.build import TASKS, Task, write
 from data_prep.synthetic.copying import Copying
 from data_prep.synthetic.strings import CURRICULA
 
@@ -112,18 +112,27 @@ def _add_curriculum(parser: argparse.ArgumentParser, sizes: str) -> None:
     )  # fmt: skip
 
 
-def run(args: argparse.Namespace, command: str) -> int:
-    """Write the data; returns 0.
+def make_task(args: argparse.Namespace) -> Task:
+    """The task that the options describe.
 
     Raises:
-        ValueError: see the task's class and :func:`data_prep.synthetic.build.write`.
+        ValueError: see the task's class.
     """
     kind = TASKS[args.task]
     given = {field.name: getattr(args, field.name) for field in fields(kind)}
     options: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
     }
-    task = kind(**options)
+    return kind(**options)
+
+
+def run(args: argparse.Namespace, command: str) -> int:
+    """Write the data; returns 0.
+
+    Raises:
+        ValueError: see the task's class and :func:`data_prep.synthetic.build.write`.
+    """
+    task = make_task(args)
     counts = {split: args.test if split.startswith("test") else getattr(args, split) for split in task.splits}
     write(task, args.out, counts=counts, seed=args.seed, command=command, overwrite=args.overwrite)
     return 0

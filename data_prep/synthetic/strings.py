@@ -6,6 +6,7 @@ as in the papers: where few are possible, one of a test set may occur in trainin
 """
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -48,8 +49,8 @@ class StringTask(ABC):
         """Draw a question and its answer; ``mixed``: of a random size up to the maximum."""
 
     def facts(self) -> dict[str, Any]:
-        """What is to be known of the data as a whole; the chance level is that of guessing a digit."""
-        return {"sides": self.sides, "chance": {"accuracy": 1 / len(DIGITS)}}
+        """What is to be known of the data as a whole; the chance level is that of each split."""
+        return {"sides": self.sides}
 
     def write(self, folder: Path, split: str, count: int, seed: int) -> dict[str, Any]:
         """Write one split, of any size in little memory, and the dictionaries; returns the facts of the split."""
@@ -65,7 +66,24 @@ class StringTask(ABC):
             lines = "".join(f"{character} 1\n" for character in self.alphabet)
             (folder / f"dict.{side}.txt").write_text(lines, encoding="ascii")
             indexed.write(folder / f"{split}.{'-'.join(self.sides)}.{side}", encode(path, self.alphabet))
-        return {"pairs": count}
+        return {"pairs": count, "chance": {"character_accuracy": constant_answer(paths[1])}}
+
+
+def constant_answer(answers: Path) -> float:
+    """The share of all characters, the end of a line counted as one, that the best constant answer has right."""
+    seen: list[Counter[str]] = []
+    characters = 0
+    with open(answers, encoding="ascii") as file:
+        for line in file:
+            characters += len(line)
+            seen.extend(Counter() for _ in range(len(line) - len(seen)))
+            for place, character in enumerate(line):
+                seen[place][character] += 1
+    best = before = 0
+    for counts in seen:
+        best = max(best, before + counts.pop("\n", 0))  # an answer that ends here
+        before += max(counts.values(), default=0)
+    return best / characters
 
 
 def encode(path: Path, alphabet: str) -> Iterator[tuple[NDArray, NDArray[np.int32]]]:

@@ -12,6 +12,7 @@ from rims_nlp import RelationalMemoryCore
 class RMCPredictorConfig(MemoryCoreConfig, RecurrentPredictorConfig):
     """Options of the skeleton and of the relational memory."""
 
+    memory_slots: int = field(default=4, metadata={"help": "slots of a layer's memory"})
     hidden_size: int = field(
         default=1600, metadata={"help": "width of a layer; a multiple of --memory-slots x --memory-heads"}
     )

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-WORD_START = "\u2581"  # SentencePiece writes it in the place of a space
 CLASSES = ("end of sentence", "punctuation", "digits", "frequent", "other")
 """Of tokens: the symbols that end or begin a sentence, no letter or digit, digits and no letter, the most frequent
 words or parts of words (mostly function words), all others (mostly content words)."""

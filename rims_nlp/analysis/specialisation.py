@@ -43,7 +43,7 @@ class Information:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Which units serve two data sets; a unit serves one if it is active at more than an even share of its steps.
+    """Which units serve two data sets; a unit serves one if it is active at no fewer than an even share of its steps.
 
     Attributes:
         jaccard: units that serve both over units that serve either.

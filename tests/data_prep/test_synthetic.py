@@ -18,6 +18,7 @@ from data_prep.synthetic.copying import Copying
 from data_prep.synthetic.memorisation import Memorisation
 from data_prep.synthetic.nth_farthest import NthFarthest
 from data_prep.synthetic.programs import ADD, FOR, IF, OPERATIONS, SUBTRACT, Programs
+from data_prep.synthetic.strings import constant_answer
 from data_prep.verify import verify
 
 COUNTS = {"train": 1500, "valid": 20, "test": 30}
@@ -272,6 +273,29 @@ def test_a_split_depends_on_seed_and_its_own_size_alone(tmp_path, name):
 def test_validation_and_test_sets_of_one_length_differ(tmp_path):
     folder = make(tmp_path / "out", "copying", "--delay", "5", "--test-delay", "5")
     assert not (load(folder, "valid")[0][:20] == load(folder, "test5")[0][:20]).all()
+
+
+@pytest.mark.parametrize(
+    "answers, share",
+    [
+        (["12", "12"], 1.0),
+        (["12", "13", "22"], 7 / 9),  # "12": two of three at each place, and every end
+        (["1", "123456"], 8 / 9),  # "123456" has all but the end of the first
+        (["7", "7", "7123"], 7 / 9),  # "7123" is ahead of "7", which has 5 of 9
+        (["7", "7", "7", "71"], 7 / 9),  # "7" is ahead of "71", which has 6
+    ],
+)
+def test_chance_of_strings_is_the_best_constant_answer(tmp_path, answers, share):
+    path = tmp_path / "answers"
+    path.write_text("".join(f"{answer}\n" for answer in answers))
+    assert constant_answer(path) == pytest.approx(share)
+
+
+def test_chance_of_a_split_is_in_its_facts(tmp_path):
+    folder = make(tmp_path / "out", "memorisation", "--operation", "copy", "--length", "3")
+    for split, facts in json.loads((folder / "facts.json").read_text())["splits"].items():
+        assert facts["chance"] == {"character_accuracy": constant_answer(folder / f"text/{split}.answer")}
+        assert 0.15 < facts["chance"]["character_accuracy"] < 0.7
 
 
 def test_facts_and_signature(tmp_path):

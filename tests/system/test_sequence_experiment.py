@@ -1,9 +1,11 @@
 """Experiment files on sequences: what is read from them, and the messages for what is wrong."""
 
+import argparse
 import copy
+import re
+import subprocess
 from pathlib import Path
 
-import fairseq.models
 import pytest
 import yaml
 from experiment import (
@@ -14,8 +16,11 @@ from experiment import (
     load_sequences,
     load_translation,
 )
+from fairseq import options
 
 import fairseq_plugins  # noqa: F401  registers the architectures
+from data_prep import experiment_file
+from data_prep.commands import synthetic
 from tests.system.toy_experiment import write_experiment
 from tests.system.toy_models import ROOT
 
@@ -107,6 +112,19 @@ def test_text_is_prepared_from_the_file_itself(tmp_path):
     assert experiment.folders == {"text": Path("runs/lm/data")}
 
 
+def test_language_models_are_unrolled(tmp_path):
+    path = write(tmp_path, "data", value={"out": "runs/lm/data", "text": {"dataset": "wikitext-2"}})
+    content = yaml.safe_load(path.read_text())
+    del content["train"]["setting_options"], content["evaluate"]["paper"]
+    content["evaluate"]["unroll"] = [5, 20]
+    content["train"]["families"]["transformer"] = {"arch": "transformer_lm_tiny"}
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    experiment = load_sequences(path)
+    cells = experiment.unrolled()
+    assert [cell.name for cell in cells] == ["rims.text.seed1", "lstm.text.seed1", "transformer.text.seed1"]
+    assert [experiment.unroll_words(cell) for cell in cells] == [["5", "20", "all"], ["5", "20", "all"], ["5", "20"]]
+
+
 @pytest.mark.parametrize(
     "keys, value, message",
     [
@@ -121,6 +139,9 @@ def test_text_is_prepared_from_the_file_itself(tmp_path):
         (("data", "synthetic"), {}, "data.synthetic must be a non-empty mapping"),
         (("data", "synthetic"), {"short": {"delay": 3}}, "data.synthetic.short must be a list"),
         (("data", "texts"), {"a": 1}, "unknown key data.texts"),
+        (("data", "out"), "data", "unknown key data.out"),
+        (("evaluate", "unroll"), [5], "evaluate.unroll is for language models; data has no 'text'"),
+        (("data", "text"), {"dataset": "wikitext-2"}, "unknown key data.synthetic"),
         (("train", "setting_options"), {"longest": []}, "names 'longest', but the data sets has short, long"),
         (("train", "settings"), {"a": []}, "unknown key train.settings"),
         (("train", "seeds"), [1, 1], "train.seeds must be different whole numbers"),
@@ -153,12 +174,29 @@ def test_the_two_kinds_are_told_apart(tmp_path):
 def test_experiments_that_come_with_the_project(path):
     experiment = load_sequences(path)
     assert experiment.name == path.stem
-    for family in experiment.families.values():
-        assert family["arch"] in fairseq.models.ARCH_MODEL_REGISTRY
     for cell in experiment.cells():
-        assert experiment.description(cell)["task"] in {
-            "sequence_prediction", "translation", "stateful_language_modeling", "language_modeling",
-        }  # fmt: skip
+        arguments = [experiment.train_data(cell), *experiment.train_arguments(cell)]
+        parsed = options.parse_args_and_arch(options.get_training_parser(), arguments)  # unknown ones are errors
+        assert parsed.arch == experiment.families[cell.family]["arch"]
+        assert parsed.task == experiment.description(cell)["task"]
+    for setting, words in experiment.settings.items():
+        if words[0] == "synthetic":
+            assert set(splits(words[1:])) >= {*experiment.tests, *experiment.activations}, setting
+        else:
+            assert experiment_file.load(path).out == experiment.folders[setting]
+
+
+def splits(words):
+    """The splits that ``python -m data_prep synthetic`` writes for these words."""
+    parser = argparse.ArgumentParser()
+    synthetic.add_arguments(parser)
+    return synthetic.make_task(parser.parse_args(words)).splits
+
+
+def test_make_has_a_target_for_every_experiment():
+    rules = subprocess.run(["make", "-pn", "help"], cwd=ROOT, text=True, capture_output=True, check=True).stdout
+    targets = set(re.findall(r"^(\w+): setup$", rules, re.MULTILINE)) - {"demo", "test", "check"}
+    assert targets == {path.stem for path in SEQUENCES}
 
 
 def test_there_is_one_for_every_task():

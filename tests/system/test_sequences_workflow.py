@@ -73,14 +73,14 @@ def test_the_table_has_what_was_scored(copying):
     column = table["rows"][1]["columns"]["test5"]
     assert column["loss"]["values"] == [score["loss"] for score in found] and column["paper"] == 4.32
     assert 1.5 < column["loss"]["mean"] < 3 and 0 <= found[0]["accuracy"] <= 1
-    assert table["chance"] == {"short": pytest.approx(2.0794, abs=1e-4)}
+    assert table["chance"] == {column: pytest.approx(2.0794, abs=1e-4) for column in ("test3", "test5")}
     curve = table["rows"][0]["curves"]["rims.short.seed2"]
     assert [update for update, _ in curve] == [2, 4, 6]
     text = (results / "table.md").read_text()
     assert "| model | test3 | test5 | paper | parameters | updates | training |" in text
-    assert re.search(r"\| lstm \| \d\.\d{4} ± \d\.\d{4} \| \d\.\d{4} ± \d\.\d{4} \| 4\.32 \| [\d,]+ \| 6 \|", text)
+    assert re.search(r"\| lstm \| \d\.\d{3} ± \d\.\d{3} \| \d\.\d{3} ± \d\.\d{3} \| 4\.32 \| [\d,]+ \| 6 \|", text)
     assert re.search(r"\| rims \| .* \| – \|", text)
-    assert "Chance level: 2.0794." in text and "paper: A Paper, Table 7." in text
+    assert "Chance level, the best constant answer: 2.079." in text and "paper: A Paper, Table 7." in text
     rows = list(csv.DictReader((results / "table.csv").open()))
     assert len(rows) == 2 * 2 * 2 * 2  # families, columns, metrics, seeds
     assert {
@@ -143,7 +143,9 @@ def test_answers_of_a_translation_model(tmp_path):
         scores = json.loads(score_cell(experiment, cell).read_text())
         assert set(scores["test"]) == {"loss", "perplexity", "character_accuracy", "exact_match"}
         text = sequence_table.write_tables(experiment)
-    assert "characters right, in percent" in text and "Chance level: 10.0." in text
+        chance = experiment.facts("copy")["splits"]["test"]["chance"]["character_accuracy"]
+    assert "characters right, in percent" in text
+    assert f"Chance level, the best constant answer: {100 * chance:.1f}." in text and 0.25 < chance < 0.75
     shown = f"{100 * scores['test']['character_accuracy']:.1f}"
     assert re.search(rf"\| rims \| {re.escape(shown)} \|", text)
 
@@ -173,3 +175,28 @@ def test_perplexity_of_a_language_model(tmp_path):
             assert found == pytest.approx(float(losses.mean().exp()), rel=1e-5)
         descriptions = [experiment.description(cell)["task"] for cell in experiment.cells()]
     assert descriptions == ["stateful_language_modeling", "language_modeling"]
+
+
+@pytest.mark.parametrize(
+    "metric, value, text",
+    [
+        ("loss", {"mean": 2.0811, "std": 0.0123}, "2.081 ± 0.012"),
+        ("loss", {"mean": 0.000052, "std": 0.000031}, "0.000052 ± 0.000031"),
+        ("loss", {"mean": 0.0, "std": None}, "0.000"),
+        ("loss", {"mean": 0.00312, "std": None}, "0.0031"),
+        ("accuracy", {"mean": 0.98765, "std": 0.001}, "98.8 ± 0.1"),
+        ("perplexity", {"mean": 270.944, "std": None}, "270.94"),
+        ("exact_match", 0.125, "12.5"),
+    ],
+)
+def test_figures_for_a_reader(metric, value, text):
+    assert sequence_table.figure_text(metric, value) == text
+
+
+def test_a_split_that_is_not_there_is_found_before_training(copying, tmp_path, monkeypatch):
+    root, _ = copying
+    monkeypatch.chdir(root)
+    path = tmp_path / "toy.yaml"
+    path.write_text((root / "toy.yaml").read_text().replace("- test3\n", "- test7\n"))
+    with pytest.raises(ValueError, match="evaluate names the split 'test7', but runs/toy/data/short has train, valid,"):
+        train.train_cell(load_sequences(path), Cell("rims", "short", 1))
