@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks import authors
 from benchmarks.config import LayerConfig
-from rims_nlp import RIM, RIMCell
+from rims_nlp import RIM, RelationalMemory, RIMCell
 from rims_nlp.ops import rim as op
+from rims_nlp.ops.relational_memory import naive
 
 RIVAL, CELL_RIVAL, OURS, NAIVE = "nn.LSTM", "nn.LSTMCell", "rim", "rim:naive"
+MEMORY, NAIVE_MEMORY = "RelationalMemory", "RelationalMemory:naive"
 NO_DROPOUT = {"input_dropout": 0.0, "comm_dropout": 0.0}
 
 
@@ -59,6 +62,29 @@ def build_rim_cell(config: LayerConfig) -> RIMCell:
     return RIMCell(config.input_size, config.hidden_size, **rim_options(config))  # type: ignore[arg-type]
 
 
+def build_memory(config: LayerConfig) -> RelationalMemory:
+    """A relational memory of the same width, with one slot of four heads, or as many as divide it."""
+    heads = math.gcd(4, config.hidden_size)
+    return RelationalMemory(
+        config.input_size, 1, config.hidden_size // heads, heads, device=config.device, dtype=config.torch_dtype
+    )
+
+
+class NaiveMemory(nn.Module):
+    """The same by the rung that writes out the equations."""
+
+    def __init__(self, config: LayerConfig) -> None:
+        super().__init__()
+        self.cell = build_memory(config).cells[0]
+
+    def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """As :class:`RelationalMemory`."""
+        memory = self.cell.initial_state(x.shape[1]) if state is None else state[0]  # type: ignore[operator]
+        slots = memory.unflatten(-1, (self.cell.options.mem_slots, -1))  # type: ignore[union-attr, arg-type]
+        output = naive.sequence(x, slots, self.cell.weights(), self.cell.options).flatten(2)  # type: ignore[operator, arg-type]
+        return output, output[-1:]
+
+
 def build_torch(config: LayerConfig, *, kind: type[nn.Module]) -> nn.Module:
     """A layer or cell of torch's own of the same width."""
     return kind(config.input_size, config.hidden_size, device=config.device, dtype=config.torch_dtype)
@@ -76,6 +102,7 @@ def contestants(authors_code: Path | None = None) -> dict[str, Contestant]:
     backends = {OURS: "auto", **{f"rim:{name}": name for name in op.BACKENDS}}
     known = [Contestant(name, partial(build_rim, backend=backend)) for name, backend in backends.items()]
     known += [Contestant(f"nn.{kind.__name__}", partial(build_torch, kind=kind)) for kind in (nn.LSTM, nn.GRU)]
+    known += [Contestant(MEMORY, build_memory), Contestant(NAIVE_MEMORY, NaiveMemory)]
     known += [Contestant("RIMCell", build_rim_cell, is_cell=True)]
     known += [
         Contestant(f"nn.{kind.__name__}", partial(build_torch, kind=kind), is_cell=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.plugin import toy
+from tests.plugin import sequences, toy
 
 SINGLE = ("--task", "translation", "-s", "en", "-t", "de", "--arch", "rims_seq2seq_tiny")
 MULTITASK = (
@@ -78,3 +78,12 @@ def test_two_processes_train_the_model_of_one_with_update_freq_two(data: Path, t
     assert one["optimizer_history"][-1]["num_updates"] == two["optimizer_history"][-1]["num_updates"] == 12
     torch.testing.assert_close(two["model"], one["model"], rtol=0, atol=1e-6)
     assert two["extra_state"]["val_loss"] == pytest.approx(one["extra_state"]["val_loss"], abs=1e-3)
+
+
+def test_sequence_prediction_in_two_processes(tmp_path: Path) -> None:
+    data = sequences.write(tmp_path / "data", "copying", "--delay", "3", "--test-delay", "3", train=105, valid=25)
+    model = (*sequences.TASK_OPTIONS, "--arch", "rims_predictor_tiny")
+    two = load(train_two_processes(data, tmp_path / "two", *model, *OPTIONS))
+    one = load(toy.train(data, tmp_path / "one", *model, *OPTIONS, "--update-freq", "2"))
+    torch.testing.assert_close(two["model"], one["model"], rtol=0, atol=1e-6)
+    assert two["extra_state"]["val_loss"] == pytest.approx(one["extra_state"]["val_loss"], abs=1e-5)
