@@ -13,7 +13,7 @@ from typing import Any
 import sentencepiece
 import torch
 from fairseq import checkpoint_utils, utils
-from fairseq.data import Dictionary
+from fairseq.data import Dictionary, data_utils
 from fairseq.data.language_pair_dataset import collate
 from fairseq.models import FairseqEncoderDecoderModel, FairseqLanguageModel, FairseqMultiModel
 from torch import Tensor, nn
@@ -99,8 +99,8 @@ class Subject:
     def split_samples(self, split: str, *, batch_size: int = 64) -> Iterator[Sample]:
         """Batches of a split of the task's data, in its own order; ``id`` is the number of the sequence.
 
-        Blocks of ``stateful_language_modeling`` go on from the state that the block before them left: run the model
-        over every batch, once.
+        With ``stateful_language_modeling`` the text is one stream, and a sequence is a block of it, which goes on from
+        the state that the block before it left: run the model over every batch, once.
 
         Raises:
             ValueError: if there is no such split, or the task has several language pairs.
@@ -111,18 +111,20 @@ class Subject:
             self.task.load_dataset(split)
         except FileNotFoundError as error:
             raise ValueError(f"there is no split {split!r}: {error}") from None
+        is_stateful = isinstance(self.task, StatefulLanguageModelingTask)
         limits = utils.resolve_max_positions(self.task.max_positions(), self.model.max_positions())  # type: ignore[operator]
         batches = self.task.get_batch_iterator(
-            self.task.dataset(split), max_sentences=batch_size, max_positions=limits, ignore_invalid_inputs=True
+            self.task.dataset(split),
+            max_sentences=1 if is_stateful else batch_size,
+            max_positions=limits,
+            ignore_invalid_inputs=True,
         ).next_epoch_itr(shuffle=False)
         samples = (self._move(sample) for sample in batches)
-        if not isinstance(self.task, StatefulLanguageModelingTask):
+        if not is_stateful:
             yield from samples
             return
-        done = 0
-        for sample in CarriedBatches(samples):
-            yield {**sample, "id": done + torch.arange(sample["nsentences"])}  # here `id` is the stream's
-            done += sample["nsentences"]
+        for block, sample in enumerate(CarriedBatches(samples)):
+            yield {**sample, "id": torch.tensor([block])}  # fairseq's is the stream's
 
     def dictionary(self, module: str) -> Dictionary | None:
         """The dictionary of what a module of the model reads; None where it reads vectors or bare numbers."""
@@ -224,7 +226,7 @@ def load_subject(
     utils.import_user_module(Namespace(user_dir=str(Path(__file__).parent)))
     trained = checkpoint_utils.load_checkpoint_to_cpu(str(file))["cfg"]
     folder = _data_folder(file, data, trained.task)
-    pair = _language_pair(file.parent, trained.task, target_lang)
+    pair = _language_pair(file.parent, folder, trained.task, target_lang)
     overrides: dict[str, Any] = {"data": str(folder), "eval_bleu": False, "sentence_avg": False}
     if pair is not None:
         overrides |= {"source_lang": pair[0], "target_lang": pair[1]}
@@ -249,12 +251,13 @@ def _data_folder(checkpoint: Path, data: Pathlike | None, task: Any) -> Path:
     return folder.absolute()
 
 
-def _language_pair(directory: Path, task: Any, target_lang: str | None) -> tuple[str, str] | None:
+def _language_pair(directory: Path, folder: Path, task: Any, target_lang: str | None) -> tuple[str, str] | None:
     """The pair to translate; None for a model that does not translate."""
     pairs = getattr(task, "lang_pairs", None)
     pairs = pairs.split(",") if isinstance(pairs, str) else list(pairs or ())
-    if not pairs and getattr(task, "source_lang", None):
-        pairs = [f"{task.source_lang}-{task.target_lang}"]
+    if not pairs and hasattr(task, "source_lang"):
+        found = (task.source_lang, task.target_lang)
+        pairs = ["-".join(found if all(found) else data_utils.infer_language_pair(str(folder)))]  # as fairseq does
     if not pairs:
         if target_lang is not None:
             raise ValueError(f"{directory}: the model does not translate, so it has no target language {target_lang!r}")

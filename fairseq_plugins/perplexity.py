@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from fairseq import checkpoint_utils, utils
 from fairseq.data import Dictionary, data_utils
 from fairseq.models import FairseqLanguageModel
 from fairseq.models.lstm_lm import LSTMLanguageModel
+from fairseq.modules import AdaptiveSoftmax
 from torch import Tensor
 
 from fairseq_plugins.models.recurrent_lm import RecurrentLanguageModel, StreamState
@@ -53,12 +55,14 @@ def load_language_model(checkpoint: str, data: str | None) -> tuple[FairseqLangu
     """A checkpoint's model, onto the GPU where there is one, and its task.
 
     Args:
-        checkpoint: file that ``fairseq-train`` wrote.
+        checkpoint: file that ``fairseq-train`` wrote, or a folder with a ``checkpoint_best.pt``.
         data: folder with the dictionary; None: the one that the model was trained on.
 
     Raises:
         ValueError: if there is no such file or dictionary, the file cannot be read, or it holds no language model.
     """
+    if os.path.isdir(checkpoint):
+        checkpoint = os.path.join(checkpoint, "checkpoint_best.pt")
     if not os.path.isfile(checkpoint):
         raise ValueError(f"{checkpoint}: no such checkpoint")
     utils.import_user_module(Namespace(user_dir=str(Path(__file__).parent)))
@@ -130,9 +134,7 @@ def token_losses(model: FairseqLanguageModel, tokens: Tensor, unroll: int | None
     length = min(unroll or targets, targets)
     pad = model.decoder.dictionary.pad()
     fill = -targets % length
-    source, target = (
-        torch.nn.functional.pad(part, (0, fill), value=pad).view(-1, length) for part in (tokens[:-1], tokens[1:])
-    )
+    source, target = (F.pad(part, (0, fill), value=pad).view(-1, length) for part in (tokens[:-1], tokens[1:]))
     rows = max(1, min(ROWS, TOKENS // length, len(source)))
     steps = max(1, SCORES // len(model.decoder.dictionary) // rows)
     losses = [_losses(model, *part, steps) for part in zip(source.split(rows), target.split(rows), strict=True)]
@@ -144,10 +146,28 @@ def _losses(model: FairseqLanguageModel, source: Tensor, target: Tensor, steps: 
     device = next(model.parameters()).device
     losses = []
     for features, wanted in zip(_features(model, source.to(device), steps), target.split(steps, 1), strict=True):
-        output = (model.decoder.output_layer(features), None)
-        scores = model.get_normalized_probs(output, log_probs=True)
-        losses.append(-scores.gather(2, wanted.to(device).unsqueeze(2)).squeeze(2).double().cpu())
+        losses.append(_target_losses(model, features, wanted.to(device)).double().cpu())
     return torch.cat(losses, 1)
+
+
+def _target_losses(model: FairseqLanguageModel, features: Tensor, wanted: Tensor) -> Tensor:
+    """The same for ``(rows, steps)`` targets, of whose steps the output layer takes ``features``."""
+    softmax = getattr(model.decoder, "adaptive_softmax", None)
+    if softmax is not None:
+        return _adaptive_losses(softmax, features, wanted.contiguous())
+    scores = model.get_normalized_probs((model.decoder.output_layer(features), None), log_probs=True)
+    return -scores.gather(2, wanted.unsqueeze(2)).squeeze(2)
+
+
+def _adaptive_losses(softmax: AdaptiveSoftmax, features: Tensor, wanted: Tensor) -> Tensor:
+    """The same by the classes of an adaptive softmax: most words need no scores of the rare ones."""
+    scores, targets = softmax(features, wanted)
+    places = softmax.adapt_target(wanted)[1]
+    losses = F.cross_entropy(scores[0].float(), targets[0], reduction="none")
+    for place, score, target in zip(places, scores[1:], targets[1:], strict=True):
+        if place is not None:
+            losses[place] += F.cross_entropy(score.float(), target, reduction="none")
+    return losses.view_as(wanted)
 
 
 def _features(model: FairseqLanguageModel, source: Tensor, steps: int) -> Iterator[Tensor]:

@@ -288,6 +288,8 @@ def _notes(report: dict[str, Any]) -> str:
     notes = [
         "Units of different layers and directions have nothing to do with each other; all are counted from 0. A token "
         "belongs to the step that reads it: a decoder reads its target one step late.",
+        "Pictures: grey units are inactive; of the active ones, the darker, the more they attend to the input and not "
+        "to the null element. A sequence of a language model that reads one stream is a block of the text.",
         "Bits: mutual information between the unit being active and the label of the step. In brackets chance, the "
         f"mean of {settings['permutations']} shuffles of the labels (seed {settings['seed']}); * marks what is above "
         "95 % of them. The shuffles take steps as independent of each other.",

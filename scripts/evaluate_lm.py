@@ -113,7 +113,7 @@ def main(argv: list[str] | None = None) -> int:
         epilog="example:\n  python scripts/evaluate_lm.py --model checkpoints/checkpoint_best.pt \\\n"
         "    --data runs/wikitext-2/data --unroll 10 20 50 100 all --output runs/wikitext-2/rims",
     )
-    parser.add_argument("--model", required=True, metavar="FILE", help="checkpoint")
+    parser.add_argument("--model", required=True, metavar="PATH", help="checkpoint, or model directory")
     parser.add_argument("--data", metavar="DIR", help="folder of the binarised text (default: what it trained on)")
     parser.add_argument("--split", default="test", help="split of the folder (default: %(default)s)")
     parser.add_argument("--text", metavar="FILE", help="score this text, tokenised as for training, and not a split")

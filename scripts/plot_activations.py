@@ -107,8 +107,8 @@ def examine(arguments: argparse.Namespace) -> dict[str, Any]:
     )
     if arguments.reference is not None and subject.pair is None:
         raise ValueError("--reference is for models that translate; this one predicts the text itself")
-    if arguments.drop_units and subject.pair is not None and arguments.reference is None:
-        raise ValueError("--drop-units needs the --reference of the text, to score translations with")
+    if arguments.drop_units and subject.pair is not None and arguments.split is arguments.reference is None:
+        raise ValueError("--drop-units needs the --reference of the text, to score translations with, or a --split")
     find_tracks(subject)  # before a long translation
     chance = {"permutations": arguments.permutations, "seed": arguments.seed}
     settings = {"buckets": arguments.buckets, "frequent": arguments.frequent, **chance}
@@ -212,7 +212,7 @@ def draw(tracks: Sequence[Track], number: int) -> Figure:
         image = _draw_track(axes, track, number, names)
         axes.set_xlim(-0.5, longest - 0.5)  # steps of all rows are equally wide
     bar = figure.colorbar(image, ax=list(rows), shrink=0.8, aspect=30, pad=0.01)
-    bar.set_label("active: reads (1 − null)", fontsize=8)
+    bar.set_label("attention to the input\n(grey: inactive)", fontsize=8)
     bar.ax.tick_params(labelsize=7)
     return figure
 
@@ -237,6 +237,7 @@ def _draw_track(axes: Axes, track: Track, number: int, names_steps: bool) -> Any
     if names_steps and named:
         # "$" would begin a formula.
         axes.set_xticks(range(steps), [token.replace("$", r"\$") for token in tokens], rotation=90, fontsize=7)
+        axes.set_xlabel("what is read", fontsize=8)
     elif named:
         axes.set_xticks([])
     else:
@@ -309,7 +310,7 @@ def main(argv: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"plot_activations.py: {error}", file=sys.stderr)
         return 1
-    print(f"wrote {arguments.output / 'activity.md'}, activity.json and {len(report['pictures'])} pictures")
+    print(f"wrote {arguments.output / 'activity.md'}, activity.json and {len(report['pictures'])} picture(s)")
     return 0
 
 

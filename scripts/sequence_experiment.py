@@ -17,7 +17,12 @@ TEXT_KEYS = {"text", "out", "downloads", "workers"}
 TRAIN_KEYS = {"seeds", "families", "options", "setting_options", "threads", "resources"}
 EVALUATE_KEYS = {"tests", "metric", "paper", "activations", "unroll"}
 PAPER_KEYS = {"source", "figures"}
-METRICS = ("loss", "accuracy", "perplexity", "character_accuracy", "exact_match")
+METRICS = {
+    "sequence_prediction": ("loss", "accuracy"),
+    "translation": ("loss", "perplexity", "character_accuracy", "exact_match"),
+    "stateful_language_modeling": ("loss", "perplexity"),
+    "language_modeling": ("loss", "perplexity"),
+}
 TEXT = "text"
 
 
@@ -97,6 +102,10 @@ class SequenceExperiment(Experiment):
 
     def check_data(self, cell: Cell) -> None:
         super().check_data(cell)
+        task = self.description(cell)["task"]
+        if self.metric not in METRICS.get(task, ()):
+            known = ", ".join(METRICS.get(task, ())) or f"none; known tasks are {', '.join(METRICS)}"
+            raise ValueError(f"{self.path}: evaluate.metric is {self.metric}, but --task {task} has {known}")
         splits = self.facts(cell.setting).get("splits", self.tests)
         for split in {*self.tests, *self.activations} - set(splits):
             raise ValueError(
@@ -131,7 +140,9 @@ def read_sequences(reader: Reader, content: Mapping[str, Any]) -> SequenceExperi
     reader.check_keys(evaluate, EVALUATE_KEYS, "evaluate")
     settings, folders = _settings(reader, name, data)
     metric = reader.get(evaluate, "metric", str, "evaluate")
-    reader.check_member(metric, METRICS, "evaluate.metric", "the list of metrics")
+    reader.check_member(
+        metric, list(dict.fromkeys(sum(METRICS.values(), ()))), "evaluate.metric", "the list of metrics"
+    )
     experiment = SequenceExperiment(
         path=reader.path,
         name=name,

@@ -45,6 +45,15 @@ def curve(experiment: SequenceExperiment, cell: Cell) -> list[tuple[int, float]]
     return sorted(points.items())
 
 
+def _scores(experiment: SequenceExperiment, cell: Cell, test: str) -> dict[str, float]:
+    """The scores of a cell on a test."""
+    path = experiment.score_file(cell)
+    scores = read_json(path, (test,))[test]
+    if experiment.metric not in scores:
+        raise ValueError(f"{path}: has no {experiment.metric}; {test} has {', '.join(scores)}")
+    return dict(scores)
+
+
 def table_row(experiment: SequenceExperiment, family: str) -> dict[str, Any]:
     """One row: the scores of each column over the seeds, and what training took.
 
@@ -54,7 +63,7 @@ def table_row(experiment: SequenceExperiment, family: str) -> dict[str, Any]:
     columns = {}
     for column, (setting, test) in experiment.columns.items():
         cells = [Cell(family, setting, seed) for seed in experiment.seeds]
-        scores = [read_json(experiment.score_file(cell), (test,))[test] for cell in cells]
+        scores = [_scores(experiment, cell, test) for cell in cells]
         columns[column] = {
             **{metric: spread([score[metric] for score in scores]) for metric in scores[0]},
             "paper": experiment.paper.get(family, {}).get(column),
@@ -127,7 +136,9 @@ def _notes(table: dict[str, Any]) -> Iterator[str]:
     averaged = f"mean ± standard deviation over the seeds {', '.join(map(str, seeds))}"
     unit = ", in percent" if table["metric"] in MORE_IS_BETTER else ""
     of_steps = ", mean of the steps that count" if table["metric"] == "loss" else ""
-    yield f"{NAMES[table['metric']]}{unit}{of_steps}; {averaged if len(seeds) > 1 else f'one seed ({seeds[0]})'}."
+    better = "more" if table["metric"] in MORE_IS_BETTER else "less"
+    over = averaged if len(seeds) > 1 else f"one seed ({seeds[0]})"
+    yield f"{NAMES[table['metric']]}{unit}{of_steps}, {better} is better; {over}."
     levels = {c: figure_text(table["metric"], level) for c, level in table["chance"].items() if level is not None}
     if levels:
         alike = len(set(levels.values())) == 1
@@ -178,6 +189,7 @@ def draw(experiment: SequenceExperiment, table: dict[str, Any], path: Path) -> N
             axis.axhline(level, color="black", linestyle=":", linewidth=1, label="chance")
         axis.set_title(setting if len(settings) > 1 else experiment.name, fontsize=10)
         axis.set_xlabel("updates")
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.spines[["top", "right"]].set_visible(False)
     has_values = experiment.facts(settings[0]).get("target_kind") == "values"
     axes[0][0].set_ylabel(f"validation loss ({'squared error' if has_values else 'nats'})")

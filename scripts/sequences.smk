@@ -12,8 +12,10 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 from experiment import Cell, load_sequences
 
+if "experiment" not in config:
+    sys.exit("sequences.smk: say which experiment: --config experiment=configs/copying_small.yaml")
 try:
-    experiment = load_sequences(config.get("experiment", "configs/copying.yaml"))
+    experiment = load_sequences(config["experiment"])
 except ValueError as error:
     sys.exit(f"sequences.smk: {error}")
 
@@ -152,6 +154,7 @@ rule table:
         expand(f"{root}/table.{{kind}}", kind=["md", "json", "csv", "png"]),
     params:
         paper=experiment.paper,
+        members=[member.name for member in experiment.cells()],  # one more of them makes the table anew
     message:
         "making the table of {experiment.name}"
     shell:

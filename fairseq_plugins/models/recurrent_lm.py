@@ -145,6 +145,16 @@ class RecurrentLMDecoder(FairseqIncrementalDecoder):
         """Scores over the vocabulary ``(B, T, V)`` from features ``(B, T, embed_dim)``."""
         return features if self.output_projection is None else self.output_projection(features)
 
+    def get_normalized_probs(self, net_output: Any, log_probs: bool, sample: Any = None) -> Tensor:
+        """Probabilities of all tokens, as fairseq asks for them.
+
+        Raises:
+            ValueError: in training, if the output layer is an adaptive softmax, whose loss is another.
+        """
+        if self.adaptive_softmax is not None and self.training:
+            raise ValueError("--adaptive-softmax-cutoff needs --criterion adaptive_loss")
+        return super().get_normalized_probs(net_output, log_probs, sample)
+
     def extract_features(
         self,
         prev_output_tokens: Tensor,

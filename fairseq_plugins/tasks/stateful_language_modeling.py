@@ -41,6 +41,9 @@ class StatefulLanguageModelingConfig(FairseqDataclass):
     tokens_per_sample: int = field(
         default=70, metadata={"help": "tokens of a block, through which the gradient goes back (BPTT)"}
     )
+    max_target_positions: Optional[int] = field(
+        default=None, metadata={"help": "no limit; a Transformer would ask for one, and is refused"}
+    )
     train_subset: str = II("dataset.train_subset")
     dataset_impl: Optional[ChoiceEnum(get_available_dataset_impl())] = II("dataset.dataset_impl")  # type: ignore[valid-type]
     update_freq: Any = II("optimization.update_freq")

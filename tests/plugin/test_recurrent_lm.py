@@ -145,6 +145,8 @@ def test_adaptive_softmax_is_a_distribution():
     scores = model.get_normalized_probs((features, extra), log_probs=True)
     assert scores.shape == (3, 5, 11)
     assert_close("total", torch.ones(3, 5).double(), scores.exp().sum(-1), torch.float64)
+    with pytest.raises(ValueError, match="--adaptive-softmax-cutoff needs --criterion adaptive_loss"):
+        model.train().get_normalized_probs((features, extra), log_probs=True)
 
 
 def test_contradicting_options():

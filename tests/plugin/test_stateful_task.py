@@ -452,6 +452,8 @@ def test_resuming_another_tasks_checkpoint_is_refused(data, tmp_path):
 def test_what_cannot_work_is_refused(data, tmp_path, trained):
     with pytest.raises(ValueError, match="LSTMLanguageModel carries no state .* rims_lm, rmc_lm and stateful_lstm_lm"):
         toy.train(data, tmp_path, *TASK, "--arch", "lstm_lm_tiny", "--batch-size", "4")
+    with pytest.raises(ValueError, match="TransformerLanguageModel carries no state .* --task language_modeling"):
+        toy.train(data, tmp_path, *TASK, "--arch", "transformer_lm_tiny", "--batch-size", "4")
     with pytest.raises(ValueError, match="needs the same --update-freq in all epochs, got 1,2"):
         train(data, tmp_path, "--update-freq", "1,2")
     with pytest.raises(ValueError, match="--context-window 3 has no use here"):

@@ -106,6 +106,23 @@ def test_a_second_run_does_nothing(copying):
     assert status == 0 and "Nothing to be done" in output, output
 
 
+def test_a_further_seed_is_trained_and_joins_the_table(copying, tmp_path):
+    root, _ = copying
+    path = tmp_path / "more.yaml"
+    path.write_text((root / "toy.yaml").read_text().replace("- 2\n", "- 2\n  - 3\n"))
+    status, output = snakemake(root, "-n", snakefile="sequences.smk", experiment=str(path))
+    assert status == 0, output
+    jobs = output.split("Job stats:")[1].split("total")[0]
+    assert [line.split() for line in jobs.splitlines()[3:-1]] == [
+        ["train", "2"], ["score", "2"], ["table", "1"], ["all", "1"],
+    ]  # fmt: skip
+
+
+def test_the_experiment_must_be_named(tmp_path):
+    status, output = snakemake(tmp_path, "-n", snakefile="sequences.smk", experiment=None)
+    assert status != 0 and "say which experiment: --config experiment=configs/copying_small.yaml" in output
+
+
 def test_a_metric_that_the_task_lacks_is_an_error(copying, tmp_path, monkeypatch):
     root, _ = copying
     monkeypatch.chdir(root)
@@ -113,6 +130,10 @@ def test_a_metric_that_the_task_lacks_is_an_error(copying, tmp_path, monkeypatch
     path.write_text((root / "toy.yaml").read_text().replace("metric: loss", "metric: perplexity"))
     with pytest.raises(ValueError, match="evaluate.metric is perplexity, but test3 has loss, accuracy"):
         score_cell(load_sequences(path), Cell("rims", "short", 1))
+    with pytest.raises(ValueError, match="evaluate.metric is perplexity, but --task sequence_prediction has loss, acc"):
+        train.train_cell(load_sequences(path), Cell("rims", "short", 1))
+    with pytest.raises(ValueError, match=r"rims.short.seed1.json: has no perplexity; test3 has loss, accuracy"):
+        sequence_table.collect(load_sequences(path))
     with pytest.raises(ValueError, match=r"has no cell rims\.long\.seed1; its cells are rims\.short\.seed1, "):
         score_cell(load_sequences(path), Cell("rims", "long", 1))
 
@@ -132,7 +153,7 @@ def test_answers_of_a_translation_model(tmp_path):
         tmp_path,
         {"synthetic": {"copy": data}},
         {"rims": {"arch": "rims_seq2seq_tiny"}},
-        ["--task", "translation", "-s", "number", "-t", "answer", "--batch-size", 16],
+        ["--task", "translation", "--batch-size", 16],  # fairseq infers the sides, and so must the scores
         {"tests": ["test"], "metric": "character_accuracy"},
     )
     cell = Cell("rims", "copy", 1)

@@ -47,12 +47,12 @@ def train(root: Path, family: str, setting: str) -> subprocess.Popen[str]:
 
 
 def snakemake(
-    folder: Path, *arguments: str, experiment: str = "toy.yaml", snakefile: str = "Snakefile"
+    folder: Path, *arguments: str, experiment: str | None = "toy.yaml", snakefile: str = "Snakefile"
 ) -> tuple[int, str]:
     """Run the workflow as the README does; returns the status and all output."""
     command = [
         sys.executable, "-m", "snakemake", "-s", str(ROOT / "scripts" / snakefile), "--cores", "2", *arguments,
-        "--config", f"experiment={experiment}",
+        *(["--config", f"experiment={experiment}"] if experiment else []),
     ]  # fmt: skip
     environment = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), PYTHONPATH=str(ROOT))
     result = subprocess.run(
