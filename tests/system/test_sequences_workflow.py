@@ -109,7 +109,7 @@ def test_a_second_run_does_nothing(copying):
 def test_a_further_seed_is_trained_and_joins_the_table(copying, tmp_path):
     root, _ = copying
     path = tmp_path / "more.yaml"
-    path.write_text((root / "toy.yaml").read_text().replace("- 2\n", "- 2\n  - 3\n"))
+    path.write_text((root / "toy.yaml").read_text().replace("  - 1\n  - 2\n", "  - 1\n  - 2\n  - 3\n"))
     status, output = snakemake(root, "-n", snakefile="sequences.smk", experiment=str(path))
     assert status == 0, output
     jobs = output.split("Job stats:")[1].split("total")[0]
@@ -142,7 +142,7 @@ def test_a_missing_score_is_named(copying, tmp_path, monkeypatch):
     root, _ = copying
     monkeypatch.chdir(root)
     path = tmp_path / "toy.yaml"
-    path.write_text((root / "toy.yaml").read_text().replace("- 2\n", "- 2\n  - 3\n"))
+    path.write_text((root / "toy.yaml").read_text().replace("  - 1\n  - 2\n", "  - 1\n  - 2\n  - 3\n"))
     with pytest.raises(ValueError, match=r"rims\.short\.seed3\.json: not found, so this cell is not finished"):
         sequence_table.collect(load_sequences(path))
 
