@@ -106,8 +106,9 @@ class SequenceExperiment(Experiment):
         if self.metric not in METRICS.get(task, ()):
             known = ", ".join(METRICS.get(task, ())) or f"none; known tasks are {', '.join(METRICS)}"
             raise ValueError(f"{self.path}: evaluate.metric is {self.metric}, but --task {task} has {known}")
-        splits = self.facts(cell.setting).get("splits", self.tests)
-        for split in {*self.tests, *self.activations} - set(splits):
+        wanted = {*self.tests, *self.activations}
+        splits = self.facts(cell.setting).get("splits", wanted)  # of text nothing is known before it is read
+        for split in wanted - set(splits):
             raise ValueError(
                 f"{self.path}: evaluate names the split {split!r}, but {self.folders[cell.setting]} has "
                 f"{', '.join(splits)}"
