@@ -1,10 +1,22 @@
-"""Padded batches: which steps are valid, and how a sequence is read backwards."""
+"""Batches of sequences: what is refused, which steps are valid, how one is read backwards, packed and unpacked."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+
+def check_input(input: Tensor, dims: tuple[int, ...], input_size: int, expected: str) -> None:
+    """ValueError unless ``input`` is a tensor of one of the numbers of dimensions and ends in ``input_size``."""
+    if not isinstance(input, Tensor):
+        raise ValueError(f"input must be a tensor {expected}, got {type(input).__name__}")
+    if input.dim() not in dims:
+        raise ValueError(f"input must be {expected}, got {input.dim()} dimensions: {tuple(input.shape)}")
+    if input.shape[-1] != input_size:
+        raise ValueError(f"input must have input_size={input_size} in its last dimension, got {input.shape[-1]}")
+    if input.dim() in dims[1:] and input.shape[-2] == 0:
+        raise ValueError("a set input must have at least one element, got 0")
 
 
 def valid_steps(lengths: Tensor, steps: int) -> Tensor:
@@ -35,9 +47,17 @@ def reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
     return x[index, torch.arange(x.shape[1], device=x.device)]
 
 
-def unpack(packed: PackedSequence) -> tuple[Tensor, Tensor]:
-    """A packed batch as padded ``(T, B, ...)`` and its lengths, in the caller's order."""
-    padded, lengths = pad_packed_sequence(packed)
+def unpack(input: Tensor | PackedSequence, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """A packed batch as padded ``(T, B, ...)`` and its lengths, in the caller's order; a tensor stays as it is.
+
+    Raises:
+        ValueError: for lengths beside a packed batch.
+    """
+    if not isinstance(input, PackedSequence):
+        return input, lengths
+    if lengths is not None:
+        raise ValueError("lengths must be None with a PackedSequence, which has its own")
+    padded, lengths = pad_packed_sequence(input)
     return padded, lengths.to(padded.device)
 
 

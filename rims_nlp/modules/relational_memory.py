@@ -147,7 +147,7 @@ class RelationalMemoryCell(nn.Module):
         Raises:
             ValueError: for a wrong number of dimensions, input width or memory shape.
         """
-        check_input(input, 2, self.input_size, "(B, input_size)")
+        padding.check_input(input, (2,), self.input_size, "(B, input_size)")
         memory = check_memory(memory, self.initial_state(input.shape[0]))
         return self.run(input.unsqueeze(0), memory)[0]
 
@@ -251,13 +251,8 @@ class RelationalMemory(nn.Module):
             ValueError: for a wrong number of dimensions, input width, memory shape or lengths.
         """
         packed = input if isinstance(input, PackedSequence) else None
-        if packed is not None:
-            if lengths is not None:
-                raise ValueError("lengths must be None with a PackedSequence, which has its own")
-            x, lengths = padding.unpack(packed)
-        else:
-            x = input  # type: ignore[assignment]
-        check_input(x, 3, self.input_size, "(T, B, input_size), batch first if batch_first")
+        x, lengths = padding.unpack(input, lengths)
+        padding.check_input(x, (3,), self.input_size, "(T, B, input_size), batch first if batch_first")
         if self.batch_first and packed is None:
             x = x.transpose(0, 1)
         if x.shape[0] == 0:
@@ -303,16 +298,6 @@ class RelationalMemory(nn.Module):
             f"{self.input_size}, num_layers={self.num_layers}, bidirectional={self.bidirectional}, "
             f"dropout={self.dropout}"
         )
-
-
-def check_input(input: Tensor, dims: int, input_size: int, expected: str) -> None:
-    """ValueError unless ``input`` is a tensor of ``dims`` dimensions that ends in ``input_size``."""
-    if not isinstance(input, Tensor):
-        raise ValueError(f"input must be a tensor {expected}, got {type(input).__name__}")
-    if input.dim() != dims:
-        raise ValueError(f"input must be {expected}, got {input.dim()} dimensions: {tuple(input.shape)}")
-    if input.shape[-1] != input_size:
-        raise ValueError(f"input must have input_size={input_size} in its last dimension, got {input.shape[-1]}")
 
 
 def check_memory(memory: Tensor | None, initial: Tensor) -> Tensor:

@@ -243,7 +243,7 @@ class RIMCell(nn.Module):
         Raises:
             ValueError: for a wrong number of dimensions, input width or state shape.
         """
-        check_input(input, (2, 3), self.input_size, "(B, input_size) or (B, N, input_size)")
+        padding.check_input(input, (2, 3), self.input_size, "(B, input_size) or (B, N, input_size)")
         x = input if input.dim() == 3 else input.unsqueeze(1)
         initial = self.weight_hh.new_zeros(self.options.num_states, input.shape[0], self.hidden_size)
         hidden = unpack_hidden(state, self.options, (input.shape[0], self.hidden_size), initial=initial)
@@ -413,13 +413,8 @@ class RIM(nn.Module):
             ValueError: for a wrong number of dimensions, input width, state shape or lengths.
         """
         packed = input if isinstance(input, PackedSequence) else None
-        if packed is not None:
-            if lengths is not None:
-                raise ValueError("lengths must be None with a PackedSequence, which has its own")
-            x, lengths = padding.unpack(packed)
-        else:
-            x = input  # type: ignore[assignment]
-        check_input(
+        x, lengths = padding.unpack(input, lengths)
+        padding.check_input(
             x, (3, 4), self.input_size, "(T, B, input_size) or (T, B, N, input_size), batch first if batch_first"
         )
         if self.batch_first and packed is None:
@@ -542,18 +537,6 @@ class RIM(nn.Module):
             f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}, bidirectional={self.bidirectional}, "
             f"dropout={self.dropout}, layer_input={self.layer_input}, backend={self.backend}"
         )
-
-
-def check_input(input: Tensor, dims: tuple[int, int], input_size: int, expected: str) -> None:
-    """ValueError unless ``input`` is a tensor of one of the numbers of dimensions and ends in ``input_size``."""
-    if not isinstance(input, Tensor):
-        raise ValueError(f"input must be a tensor {expected}, got {type(input).__name__}")
-    if input.dim() not in dims:
-        raise ValueError(f"input must be {expected}, got {input.dim()} dimensions: {tuple(input.shape)}")
-    if input.shape[-1] != input_size:
-        raise ValueError(f"input must have input_size={input_size} in its last dimension, got {input.shape[-1]}")
-    if input.dim() == dims[1] and input.shape[-2] == 0:
-        raise ValueError("a set input must have at least one element, got 0")
 
 
 def unpack_hidden(hidden: Hidden | None, options: RIMOptions, shape: tuple[int, ...], *, initial: Tensor) -> State:
