@@ -1,4 +1,4 @@
-# make demo    train small models on built-in text and show the results table (sets everything up by itself)
+# make demo    train small models on built-in text, show the results table, write the report (sets everything up by itself)
 # make test    run the tests (sets everything up by itself)
 # make setup   only create .venv and install what is pinned in constraints.txt
 # make check   ruff and mypy
@@ -35,7 +35,8 @@ setup:
 demo: setup
 	@$(BIN)/snakemake -s scripts/Snakefile --cores $(CORES) --config experiment=configs/demo.yaml
 	@cat runs/demo/table8.md
-	@echo "These results are in runs/demo/ (table8.md, .json, .csv, .png)."
+	@echo "These results are in runs/demo/ (table8.md, .json, .csv, .png). The report, to open in a browser:"
+	@echo "$(CURDIR)/runs/demo/report.html"
 
 $(FULL) $(SMALL): setup
 	@$(BIN)/snakemake -s scripts/sequences.smk --cores $(CORES) --config experiment=configs/$@.yaml

@@ -38,7 +38,7 @@ def experiment(tmp_path, monkeypatch):
 def test_dry_run_lists_every_job_and_does_none(experiment, tmp_path):
     status, output = snakemake(tmp_path, "-n")
     assert status == 0, output
-    assert job_counts(output) == {"prepare": 1, "train": 6, "score": 12, "table": 1, "all": 1}
+    assert job_counts(output) == {"prepare": 1, "train": 6, "score": 12, "table": 1, "report": 1, "all": 1}
     for cell in experiment.cells():
         assert f"training {cell.family}, {cell.setting}, seed {cell.seed}" in output
     assert "scoring rims, multitask, seed 1 on transfer" in output
@@ -52,7 +52,7 @@ def test_finished_cells_are_left_alone(experiment, tmp_path):
     finish(experiment, Cell("lstm", "multitask", 1))
     status, output = snakemake(tmp_path, "-n")
     assert status == 0, output
-    assert job_counts(output) == {"train": 4, "score": 8, "table": 1, "all": 1}
+    assert job_counts(output) == {"train": 4, "score": 8, "table": 1, "report": 1, "all": 1}
     assert "training rims, single" not in output and "training rims, multitask" in output
 
 
@@ -76,7 +76,7 @@ def test_paths_with_spaces_are_quoted(tmp_path):
     status, output = snakemake(tmp_path, "-n", "-p", experiment="my toy.yaml")
     assert status == 0, output
     commands = [shlex.split(line) for line in output.splitlines() if " --config " in line or " --model " in line]
-    assert len(commands) == 1 + 2 + 4 + 1
+    assert len(commands) == 1 + 2 + 4 + 1 + 1
     for words in commands:
         if "--config" in words:
             assert words[words.index("--config") + 1] == "my toy.yaml"
@@ -96,6 +96,7 @@ def test_a_lock_left_by_a_kill_does_not_stop_the_workflow(experiment, tmp_path):
         finish(experiment, cell)
     for kind in ("md", "json", "csv", "png"):
         (experiment.root / f"table8.{kind}").write_text("\n")
+    (experiment.root / "report.html").write_text("\n")
     (experiment.root / "prepared.json").write_text("{}\n")
     os.utime(experiment.root / "prepared.json", (0, 0))
     status, output = snakemake(tmp_path)
