@@ -35,7 +35,7 @@ def spread(values: list[float]) -> dict[str, Any]:
 def plus_minus(value: dict[str, Any], form: str = "{:.2f}") -> str:
     """``mean ± std``, or the mean alone where there is one seed."""
     mean = form.format(value["mean"])
-    return mean if value["std"] is None else f"{mean} ± {form.format(value['std'])}"
+    return mean if value["std"] is None else f"{mean} ± {form.replace('+', '').format(value['std'])}"
 
 
 def duration(seconds: float) -> str:

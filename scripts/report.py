@@ -7,6 +7,7 @@ import base64
 import hashlib
 import html
 import importlib.metadata
+import itertools
 import json
 import logging
 import platform
@@ -30,6 +31,7 @@ warnings.filterwarnings("ignore", "'pin_memory' argument is set")  # fairseq set
 
 import report_data  # noqa: E402
 from experiment import load_translation  # noqa: E402
+from learning_curves import learning_curves  # noqa: E402
 from report_charts import draw_curves, draw_lengths  # noqa: E402
 from report_units import explorer  # noqa: E402
 
@@ -69,18 +71,30 @@ def element(tag: str, content: str, **attributes: str) -> str:
     return f"<{tag}{written}>{content}</{tag}>"
 
 
-def results_table(markdown: str) -> str:
-    """The table of table8.md, with its notes, as HTML."""
-    lines = markdown.splitlines()
-    header, _, *body = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|")
+def results(markdown: str) -> str:
+    """The tables of table8.md, each with its notes, as HTML."""
+    parts = []
+    for kind, group in itertools.groupby(markdown.splitlines(), key=lambda line: line[:1]):
+        lines = list(group)
+        if kind == "|":
+            parts.append(results_table(lines))
+        elif kind == "-":
+            parts.append(element("ul", "".join(element("li", inline(line[2:])) for line in lines)))
+    return "\n".join(parts)
+
+
+def results_table(lines: list[str]) -> str:
+    """A table in Markdown as HTML; its second column names the models."""
+    header, _, *body = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
     head = "".join(element("th", inline(cell), scope="col") for cell in header)
     rows = []
     for pairs, family, *figures in body:
         first = element("td", inline(pairs)) + element("th", inline(family), scope="row")
         rows.append(element("tr", first + "".join(element("td", inline(cell)) for cell in figures)))
-    notes = "".join(element("li", inline(line[2:])) for line in lines if line.startswith("- "))
-    table = element("thead", element("tr", head)) + element("tbody", "".join(rows))
-    return scrolling(element("table", table), "Results table") + element("ul", notes)
+    return scrolling(
+        element("table", element("thead", element("tr", head)) + element("tbody", "".join(rows))),
+        f"Table: {header[0]}",
+    )
 
 
 def scrolling(content: str, name: str) -> str:
@@ -162,7 +176,7 @@ def collect(experiment: TranslationExperiment, *, limit: int, examples: int) -> 
                   for test, found in zip(tests, sentences, strict=True)],
         "systems": [report_data.system_name(experiment, cell) for cell in report_data.first_seed(experiment)],
         "seed": experiment.seeds[0],
-        "curves": draw_curves(experiment, report_data.learning_curves(experiment)),
+        "curves": draw_curves(experiment, learning_curves(experiment)),
         "lengths": [draw_lengths(experiment, report_data.bleu_by_length(material, test)) for test in tests],
         "models": [model["name"] for model in units],
         "no_units": NO_RIMS if examples else NO_EXAMPLES,
@@ -192,7 +206,7 @@ def assemble(
         "pair": html.escape(experiment.target_pair),
         "style": (PAGE / "style.css").read_text(encoding="utf-8"),
         "allowed": f"{content_hash(plotly)} {content_hash(viewer)}",
-        "table": results_table(table8.markdown(table, experiment.tests)),
+        "table": results(table8.markdown(table, experiment.tests)),
         "seeds": f"{'seed' if len(experiment.seeds) == 1 else 'mean of the seeds'} {seeds}",
         "configuration": configuration_html(configuration, signatures, command),
         "data": "\n".join(data_element(name, content) for name, content in data.items()),

@@ -16,7 +16,6 @@ from cells import Cell
 from figures import read_json
 from sacrebleu.metrics import BLEU, CHRF
 from source_text import open_source, read_segments
-from train import parse_log
 from translation_experiment import TranslationExperiment
 
 from fairseq_plugins.scoring import check_line_counts, read_lines
@@ -106,37 +105,6 @@ def read_table(experiment: TranslationExperiment) -> dict[str, Any]:
         raise ValueError(f"{path}: is the table of other models or test sets than {experiment.path} has; make it "
                          f"again: python scripts/table8.py --config {experiment.path}")  # fmt: skip
     return table
-
-
-def learning_curve(log: str, pair: str) -> list[tuple[int, float]]:
-    """Updates and validation perplexity of a language pair; after a resumption the later figures count.
-
-    Args:
-        log: the text of train.log.
-        pair: a model of several pairs logs each by its name.
-    """
-    points = {}
-    for stage, values in parse_log(log):
-        perplexity = values.get(f"valid_{pair}_ppl", values.get("valid_ppl"))
-        if stage == "valid" and perplexity is not None:
-            points[int(values["valid_num_updates"])] = float(perplexity)
-    return sorted(points.items())
-
-
-def learning_curves(experiment: TranslationExperiment) -> dict[Cell, list[tuple[int, float]]]:
-    """The learning curve of every cell.
-
-    Raises:
-        ValueError: if a log is missing.
-    """
-    curves = {}
-    for cell in experiment.cells():
-        path = experiment.model_dir(cell) / "train.log"
-        if not path.is_file():
-            raise ValueError(f"{path}: not found, so there is no learning curve; copy the complete model directory, "
-                             "or train the cell again")  # fmt: skip
-        curves[cell] = learning_curve(path.read_text(encoding="utf-8", errors="replace"), experiment.target_pair)
-    return curves
 
 
 def words(line: str) -> int:

@@ -22,7 +22,7 @@ logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
 from fairseq_plugins.scoring import check_line_counts, paired_bootstrap, read_lines  # noqa: E402
 
 METRICS = ("bleu", "chrf")
-SCORE_KEYS = (*METRICS, *(f"{metric}_signature" for metric in METRICS))
+SCORE_KEYS = (*METRICS, *(f"{metric}_signature" for metric in METRICS), "lines", "seconds")
 MODEL_KEYS = ("parameters", "updates", "training_seconds", "words_per_second")
 BASELINE = "lstm"
 SIGNIFICANT = 0.05
@@ -107,6 +107,7 @@ def table_row(family: str, setting: str, pairs: list[str], cells: list[Finished]
     """
     models = [cell.model for cell in cells]
     speeds = [model["words_per_second"] for model in models if model["words_per_second"]]
+    decoded = [_total(cell, "lines") / _total(cell, "seconds") for cell in cells]
     tests = {
         test: {
             **{metric: spread([cell.scores[test][metric] for cell in cells]) for metric in METRICS},
@@ -124,8 +125,45 @@ def table_row(family: str, setting: str, pairs: list[str], cells: list[Finished]
         "updates": spread([model["updates"] for model in models]),
         "training_seconds": spread([model["training_seconds"] for model in models]),
         "words_per_second": spread(speeds) if speeds else None,
+        "sentences_per_second": spread(decoded),
         "models": models,
     }
+
+
+def _total(cell: Finished, key: str) -> float:
+    """A figure of a model's scores, summed over the test sets."""
+    return float(sum(scores[key] for scores in cell.scores.values()))
+
+
+def effects(
+    experiment: TranslationExperiment, results: dict[Cell, Finished], references: dict[str, list[str]]
+) -> list[dict[str, Any]]:
+    """What more language pairs change: each setting against the first one, family by family, over the seeds."""
+    first, *others = experiment.settings
+    rows = []
+    for setting in others:
+        pairs = [len(experiment.settings[name]) for name in (first, setting)]
+        for family in experiment.families:
+            paper = [PAPER.get(family, {}).get(count) for count in pairs]
+            tests = {}
+            for test, lines in references.items():
+                couples = {seed: [results[Cell(family, name, seed)] for name in (first, setting)]
+                           for seed in experiment.seeds}  # fmt: skip
+                tests[test] = {
+                    "bleu": spread(
+                        [new.scores[test]["bleu"] - old.scores[test]["bleu"] for old, new in couples.values()]
+                    ),
+                    "p_values": {
+                        seed: paired_bootstrap(
+                            old.hypotheses[test], {setting: new.hypotheses[test]}, lines, samples=experiment.bootstrap
+                        )[setting]
+                        for seed, (old, new) in couples.items()
+                    },
+                }
+            known = None not in paper
+            rows.append({"family": family, "setting": setting, "than": first, "tests": tests,
+                         "paper_bleu": round(paper[1] - paper[0], 2) if known else None})  # fmt: skip
+    return rows
 
 
 def collect(experiment: TranslationExperiment) -> dict[str, Any]:
@@ -151,11 +189,12 @@ def collect(experiment: TranslationExperiment) -> dict[str, Any]:
         "bootstrap_samples": experiment.bootstrap,
         "signatures": signatures,
         "rows": rows,
+        "effects": effects(experiment, results, references),
     }
 
 
 def is_significant(result: dict[str, Any]) -> bool:
-    """Whether the difference to the LSTM holds at every seed."""
+    """Whether the difference holds at every seed."""
     return bool(result["p_values"]) and max(result["p_values"].values()) < SIGNIFICANT
 
 
@@ -174,7 +213,7 @@ def markdown(table: dict[str, Any], tests: list[str]) -> str:
     names = [test.replace("_", " ") for test in tests]
     header = [
         "trained on", "model", *(f"BLEU {n}" for n in names), "BLEU paper", *(f"chrF {n}" for n in names),
-        *(f"p {n}" for n in names), "parameters", "training", "words/s",
+        *(f"p {n}" for n in names), "parameters", "training", "words/s", "sentences/s",
     ]  # fmt: skip
     lines = [f"| {' | '.join(header)} |", "|" + "---|" * 2 + "---:|" * (len(header) - 2)]
     for row in table["rows"]:
@@ -190,6 +229,7 @@ def markdown(table: dict[str, Any], tests: list[str]) -> str:
             f"{row['parameters']:,}",
             duration(row["training_seconds"]["mean"]),
             plus_minus(speed, "{:,.0f}") if speed else "–",
+            plus_minus(row["sentences_per_second"], "{:,.1f}"),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     seeds = table["seeds"]
@@ -202,9 +242,31 @@ def markdown(table: dict[str, Any], tests: list[str]) -> str:
         f"worse, with p below {SIGNIFICANT} at every seed.",
         "BLEU paper: Goyal et al. (2021), Table 8, trained on WMT and tested on IWSLT14; other data and other sizes, "
         "so compare the order, not the figures; after a short training the order says little too.",
-        "training: wall time, validation included. words/s: target subword tokens in training, the median.",
+        "training: wall time, validation included. words/s: target subword tokens in training, the median. "
+        "sentences/s: beam search over all test sets.",
     ]
-    return "\n".join([f"# {table['experiment']}", "", *lines, "", *(f"- {note}" for note in notes), ""])
+    parts = [f"# {table['experiment']}", "", *lines, "", *(f"- {note}" for note in notes), ""]
+    return "\n".join([*parts, *(effects_markdown(table, tests) if table["effects"] else [])])
+
+
+def effects_markdown(table: dict[str, Any], tests: list[str]) -> list[str]:
+    """What more language pairs change, as lines of Markdown."""
+    names = [test.replace("_", " ") for test in tests]
+    header = ["more pairs", "model", *(f"BLEU {n}" for n in names), "BLEU paper", *(f"p {n}" for n in names)]
+    pairs = {row["setting"]: ", ".join(row["pairs"]) for row in table["rows"]}
+    lines = [f"| {' | '.join(header)} |", "|---|---|" + "---:|" * (len(header) - 2)]
+    for row in table["effects"]:
+        results = [row["tests"][test] for test in tests]
+        cells = [
+            f"{pairs[row['setting']]} − {pairs[row['than']]}",
+            LABELS.get(row["family"], row["family"]),
+            *(plus_minus(result["bleu"], "{:+.2f}") + ("*" if is_significant(result) else "") for result in results),
+            "–" if row["paper_bleu"] is None else f"{row['paper_bleu']:+.2f}",
+            *(p_text(result) for result in results),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    note = "- The difference that more pairs make to a family; p and * as above, against the same family and seed."
+    return [*lines, "", note, ""]
 
 
 def comma_separated(table: dict[str, Any]) -> str:

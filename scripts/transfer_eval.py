@@ -48,7 +48,7 @@ def evaluate(arguments: argparse.Namespace) -> dict[str, Any]:
         "model": str(arguments.model),
         "checkpoint": arguments.checkpoint,
         "beam": arguments.beam,
-        "seconds": round(seconds, 1),
+        "seconds": round(seconds, 3),
         "source": str(arguments.source),
         "source_sha256": hashlib.sha256(Path(arguments.source).read_bytes()).hexdigest(),
         "reference": str(arguments.reference),

@@ -26,7 +26,8 @@ class TranslationExperiment(Experiment):
         settings: column name -> language pairs trained on together.
         data: folder of the binarised data.
         shards: parts that the training data is cut into; an epoch goes through one of them.
-        data_config: the ``data:`` mapping as it stands in the file.
+        data_file: the file whose ``data:`` mapping says how the data is prepared.
+        data_config: that mapping.
         target_pair: the pair that is scored, e.g. ``en-de``.
         tests: names of its test sets, in the order of the file.
         beam: hypotheses kept in the search.
@@ -36,6 +37,7 @@ class TranslationExperiment(Experiment):
 
     settings: Mapping[str, list[str]]
     data: Path
+    data_file: Path
     data_config: Mapping[str, Any] = field(default_factory=dict)
     target_pair: str
     tests: list[str]
@@ -82,7 +84,7 @@ class TranslationExperiment(Experiment):
         return self.data / "signature.json"
 
     def prepare_command(self, cell: Cell) -> str:
-        return f"python -m data_prep prepare --config {self.path}"
+        return f"python -m data_prep prepare --config {self.data_file}"
 
     def needed_files(self, cell: Cell) -> list[Path]:
         pairs = {pair for setting in self.settings.values() for pair in setting}
@@ -111,7 +113,7 @@ def read_translation(reader: Reader, content: Mapping[str, Any]) -> TranslationE
     """
     reader.check_keys(content, KEYS, "")
     name = reader.get(content, "name", str)
-    data = reader.get(content, "data", dict)
+    owner, data = _data(reader, content)
     train = reader.get(content, "train", dict)
     evaluate = reader.optional(content, "evaluate", dict) or {}
     reader.check_keys(train, TRAIN_KEYS, "train")
@@ -123,7 +125,8 @@ def read_translation(reader: Reader, content: Mapping[str, Any]) -> TranslationE
         path=reader.path,
         name=name,
         settings=settings,
-        data=Path(reader.optional(data, "out", str, "data") or f"runs/{name}/data"),
+        data=Path(reader.optional(data, "out", str, "data") or f"runs/{owner.get(owner.load(), 'name', str)}/data"),
+        data_file=owner.path,
         data_config=data,
         target_pair=target_pair,
         tests=tests,
@@ -131,6 +134,15 @@ def read_translation(reader: Reader, content: Mapping[str, Any]) -> TranslationE
         **training(reader, train, settings, "train.settings"),
         **counts,
     )
+
+
+def _data(reader: Reader, content: Mapping[str, Any]) -> tuple[Reader, dict[str, Any]]:
+    """The ``data:`` mapping and the file that has it: another experiment's, beside this one, where a name stands."""
+    found = content.get("data")
+    if not isinstance(found, str):
+        return reader, reader.get(content, "data", dict)
+    owner = Reader(reader.path.parent / found)
+    return owner, owner.get(owner.load(), "data", dict)
 
 
 def _target(reader: Reader, data: Mapping[str, Any], train: Mapping[str, Any]) -> tuple[str, list[str]]:

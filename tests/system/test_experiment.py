@@ -66,6 +66,26 @@ def test_options_of_setting_and_family_come_after_the_common_ones(tmp_path):
     assert experiment.train_arguments(Cell("lstm", "single", 1))[-4:] == ["--lr", "0.1", "--lr", "0.3"]
 
 
+def test_data_of_another_experiment(tmp_path):
+    path = write_experiment(tmp_path)
+    other = tmp_path / "other.yaml"
+    content = yaml.safe_load(path.read_text())
+    other.write_text(yaml.safe_dump({**content, "name": "other", "data": "toy.yaml"}))
+    owner, experiment = load_experiment(path), load_experiment(other)
+    cell = experiment.cells()[0]
+    assert experiment.data == owner.data and experiment.data_config == owner.data_config
+    assert experiment.prepare_command(cell) == f"python -m data_prep prepare --config {path}"
+    assert str(experiment.root) == "runs/other"
+    change(path, "data", "out", value=None)
+    assert str(load_experiment(other).data) == "runs/toy/data"
+    change(other, "train", "target_pair", value="en-es")
+    with pytest.raises(ValueError, match=r"other\.yaml: train.target_pair names 'en-es'"):
+        load_experiment(other)
+    path.unlink()
+    with pytest.raises(ValueError, match=r"toy\.yaml: no such experiment file"):
+        load_experiment(other)
+
+
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [

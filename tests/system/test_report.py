@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 
+import learning_curves
 import pytest
 import report
 import report_data
@@ -155,8 +156,8 @@ def test_a_learning_curve_follows_its_pair_and_the_later_figures_of_a_resumption
         for update, rest in [(2, '"valid_ppl": "9", "valid_en-de_ppl": "8"'), (4, '"valid_ppl": "7"'),
                              (2, '"valid_ppl": "6", "valid_en-de_ppl": "5"')]
     )  # fmt: skip
-    assert report_data.learning_curve(log, "en-de") == [(2, 5.0), (4, 7.0)]
-    assert report_data.learning_curve("nothing", "en-de") == []
+    assert learning_curves.learning_curve(log, "en-de") == [(2, 5.0), (4, 7.0)]
+    assert learning_curves.learning_curve("nothing", "en-de") == []
 
 
 def test_examples_are_short_and_long_and_have_a_translation():
@@ -194,7 +195,7 @@ def test_data_cannot_leave_their_element():
 
 
 def test_names_and_commands_are_escaped():
-    table = report.results_table("# x\n\n| a | model |\n|---|---|\n| <b> | `<i>` |\n\n- *: `nrefs:1|case` <u>\n")
+    table = report.results("# x\n\n| a | model |\n|---|---|\n| <b> | `<i>` |\n\n- *: `nrefs:1|case` <u>\n")
     assert "<td>&lt;b&gt;</td>" in table and "<code>&lt;i&gt;</code>" in table
     assert "<li>*: <code>nrefs:1|case</code> &lt;u&gt;</li>" in table
     assert report.pairs_list({"<x>": ["&"]}) == "<dl><dt>&lt;x&gt;</dt><dd><code>&amp;</code></dd></dl>"

@@ -1,6 +1,7 @@
 """The results table, from scores made by hand."""
 
 import csv
+import dataclasses
 import json
 
 import pytest
@@ -37,7 +38,7 @@ def finished(tmp_path, monkeypatch):
             hypotheses = worsen(REFERENCE, {"rims": 10, "lstm": 2, "transformer": 2}[cell.family] + cell.seed - 1)
             path = experiment.score_file(cell, test)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(score(hypotheses, REFERENCE)))
+            path.write_text(json.dumps({**score(hypotheses, REFERENCE), "lines": 30, "seconds": 1.5 * cell.seed}))
             path.with_suffix(".hyp").write_text("".join(line + "\n" for line in hypotheses))
     return experiment
 
@@ -52,6 +53,7 @@ def test_numbers_of_the_table(finished):
     assert row["tests"]["transfer"]["bleu"]["std"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5, abs=1e-3)
     assert row["training_seconds"]["mean"] == 135.0
     assert row["words_per_second"]["values"] == [100.0, 200.0]
+    assert row["sentences_per_second"]["values"] == [20.0, 10.0]
     assert row["paper_bleu"] == 23.71
     assert table["signatures"]["bleu"].startswith("nrefs:1|case:mixed|eff:no|tok:13a")
     assert table["signatures"]["chrf"].startswith("nrefs:1|case:mixed|eff:yes|nc:6")
@@ -68,13 +70,43 @@ def test_paired_bootstrap_marks_what_differs_from_the_lstm(finished):
     assert not table8.bleu_text(rows["transformer"]).endswith("*")
 
 
+def test_what_a_second_pair_changes_is_told_by_family_and_seed(finished):
+    for seed in finished.seeds:  # the LSTM alone gets better, and only on one of the test sets
+        path = finished.score_file(Cell("lstm", "multitask", seed), "transfer")
+        path.write_text(json.dumps({**score(REFERENCE, REFERENCE), "lines": 30, "seconds": 1.0}))
+        path.with_suffix(".hyp").write_text("".join(line + "\n" for line in REFERENCE))
+    table = table8.collect(finished)
+    found = {row["family"]: row for row in table["effects"]}
+    assert list(found) == list(finished.families)
+    single = next(row for row in table["rows"] if (row["family"], row["setting"]) == ("lstm", "single"))
+    before = single["tests"]["transfer"]["bleu"]["values"]
+    gained = found["lstm"]["tests"]["transfer"]
+    assert gained["bleu"]["values"] == pytest.approx([100.0 - value for value in before])
+    assert max(gained["p_values"].values()) < 0.05
+    assert found["lstm"]["tests"]["in_domain"] == {
+        "bleu": {"mean": 0.0, "std": 0.0, "values": [0.0, 0.0]}, "p_values": {1: 1.0, 2: 1.0},
+    }  # fmt: skip
+    assert [found[family]["paper_bleu"] for family in ("rims", "lstm", "transformer")] == [0.52, -0.95, 0.03]
+    text = table8.markdown(table, finished.tests)
+    line = next(line for line in text.splitlines() if line.startswith("| en-de, en-fr − en-de | LSTM |"))
+    assert f"| +0.00 ± 0.00 | {table8.plus_minus(gained['bleu'], '{:+.2f}')}* | -0.95 |" in line
+
+
+def test_one_setting_has_nothing_to_compare(finished):
+    one = dataclasses.replace(finished, settings={"single": ["en-de"]})
+    table = table8.collect(one)
+    assert table["effects"] == []
+    assert " − " not in table8.markdown(table, one.tests)
+
+
 def test_main_writes_all_four_files_and_prints_the_markdown(finished, capsys):
     assert table8.main(["--config", str(finished.path)]) == 0
     text = capsys.readouterr().out
     assert text == (finished.root / "table8.md").read_text()
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(lines) == 2 + 6
-    assert {line.count("|") for line in lines} == {lines[0].count("|")}
+    assert len(lines) == 2 + 6 + 2 + 3
+    assert {line.count("|") for line in lines[:8]} == {lines[0].count("|")}
+    assert {line.count("|") for line in lines[8:]} == {lines[8].count("|")}
     for figure in ("22.89", "22.92", "21.32", "20.37", "23.71", "24.23", " ± ", "2.2 min", "45 s", "3.0 h"):
         assert figure in text
     with open(finished.root / "table8.csv") as file:
@@ -131,3 +163,4 @@ def test_scores_of_different_signatures_are_not_compared(finished, capsys):
 def test_one_seed_has_no_spread():
     assert table8.plus_minus(table8.spread([3.14159])) == "3.14"
     assert table8.plus_minus(table8.spread([1.0, 3.0])) == "2.00 ± 1.41"
+    assert table8.plus_minus(table8.spread([1.0, 3.0]), "{:+.1f}") == "+2.0 ± 1.4"

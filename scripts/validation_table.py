@@ -1,0 +1,120 @@
+"""Compare an experiment's models on the validation text: validation.md and .json, to choose what is then tested.
+
+No test set is looked at, so models need not be scored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from typing import Any
+
+from cells import Cell
+from experiment import TranslationExperiment, load_translation
+from figures import duration, plus_minus, read_json, spread
+from files import write_json, write_text
+from learning_curves import learning_curves
+
+MODEL_KEYS = ("arch", "parameters", "updates", "training_seconds", "words_per_second", "data")
+
+
+Curves = dict[Cell, list[tuple[int, float]]]
+
+
+def table_row(experiment: TranslationExperiment, family: str, setting: str, curves: Curves) -> dict[str, Any]:
+    """One row: the lowest perplexity of the target pair, over the seeds, and the curves that it is read from.
+
+    Raises:
+        ValueError: if a model is missing or damaged, or never validated.
+    """
+    cells = [Cell(family, setting, seed) for seed in experiment.seeds]
+    models = [read_json(experiment.model_dir(cell) / "model.json", MODEL_KEYS) for cell in cells]
+    for cell in cells:
+        if not curves[cell]:
+            log = experiment.model_dir(cell) / "train.log"
+            raise ValueError(
+                f"{log}: has no validation of {experiment.target_pair}; remove the directory to train anew"
+            )
+    return {
+        "family": family,
+        "setting": setting,
+        "arch": models[0]["arch"],
+        "options": experiment.families[family]["options"],
+        "perplexity": spread([min(perplexity for _, perplexity in curves[cell]) for cell in cells]),
+        "parameters": models[0]["parameters"],
+        "updates": spread([model["updates"] for model in models]),
+        "training_seconds": spread([model["training_seconds"] for model in models]),
+        "curves": {cell.name: curves[cell] for cell in cells},
+    }
+
+
+def collect(experiment: TranslationExperiment) -> dict[str, Any]:
+    """Everything the table shows, as it goes to validation.json."""
+    curves = learning_curves(experiment)
+    return {
+        "experiment": experiment.name,
+        "target_pair": experiment.target_pair,
+        "seeds": experiment.seeds,
+        "options": experiment.options,
+        "rows": [
+            table_row(experiment, family, setting, curves)
+            for setting in experiment.settings
+            for family in experiment.families
+        ],
+    }
+
+
+def markdown(table: dict[str, Any]) -> str:
+    """The table as Markdown."""
+    header = ["trained on", "model", "architecture and own options", "valid ppl", "parameters", "updates", "training"]
+    lines = [f"| {' | '.join(header)} |", "|---|---|---|" + "---:|" * (len(header) - 3)]
+    for row in table["rows"]:
+        cells = [
+            row["setting"],
+            row["family"],
+            f"`{shlex.join([row['arch'], *row['options']])}`",
+            plus_minus(row["perplexity"]),
+            f"{row['parameters']:,}",
+            f"{row['updates']['mean']:,.0f}",
+            duration(row["training_seconds"]["mean"]),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    notes = [
+        f"valid ppl: the lowest perplexity of a subword of the validation text, {table['target_pair']}; "
+        f"seeds {', '.join(map(str, table['seeds']))}.",
+        f"Options of all: `{shlex.join(table['options'])}`.",
+        "training: wall time, validation included.",
+    ]
+    return "\n".join(
+        [f"# {table['experiment']}, on the validation text", "", *lines, "", *(f"- {n}" for n in notes), ""]
+    )
+
+
+def write_tables(experiment: TranslationExperiment) -> str:
+    """Write both files, each in full or not at all; returns the Markdown."""
+    table = collect(experiment)
+    text = markdown(table)
+    write_json(experiment.root / "validation.json", table)
+    write_text(experiment.root / "validation.md", text)
+    return text
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line; prints the table and returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example:\n  python scripts/validation_table.py --config configs/table8_formal_tuning.yaml",
+    )
+    parser.add_argument("--config", required=True, metavar="YAML", help="experiment file whose cells are all trained")
+    try:
+        print(write_tables(load_translation(parser.parse_args(argv).config)), end="")
+    except ValueError as error:
+        print(f"validation_table.py: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

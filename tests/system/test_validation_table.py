@@ -1,0 +1,74 @@
+"""The table on the validation text, from logs made by hand."""
+
+import json
+import os
+
+import pytest
+import validation_table
+from experiment import Cell, load_experiment
+
+from tests.system.toy_experiment import write_experiment
+from tests.system.toy_models import snakemake
+
+FAMILIES = {
+    "slow": {"arch": "rims_seq2seq_tiny", "options": ["--lr", "0.001"]},
+    "fast": {"arch": "rims_seq2seq_tiny", "options": ["--lr", "0.01"]},
+}
+PERPLEXITIES = {("slow", 1): (9.0, 8.0), ("slow", 2): (9.0, 6.0), ("fast", 1): (7.0, 5.0), ("fast", 2): (3.0, 4.0)}
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """An experiment of two families and two seeds that is trained but not scored."""
+    monkeypatch.chdir(tmp_path)
+    write_experiment(tmp_path, seeds=[1, 2], families=FAMILIES, settings={"single": ["en-de"]})
+    experiment = load_experiment("toy.yaml")
+    for cell in experiment.cells():
+        directory = experiment.model_dir(cell)
+        directory.mkdir(parents=True)
+        model = {"arch": "rims_seq2seq_tiny", "parameters": 1234, "updates": 40, "training_seconds": 30.0 * cell.seed,
+                 "words_per_second": 9.0, "data": "x"}  # fmt: skip
+        (directory / "model.json").write_text(json.dumps(model))
+        lines = [
+            "| valid | " + json.dumps({"valid_ppl": str(value), "valid_num_updates": str(20 * number)})
+            for number, value in enumerate(PERPLEXITIES[cell.family, cell.seed], 1)
+        ]
+        (directory / "train.log").write_text("\n".join(lines) + "\n")
+        experiment.trained_mark(cell).touch()
+    (experiment.root / "prepared.json").write_text("{}\n")
+    os.utime(experiment.root / "prepared.json", (0, 0))
+    return experiment
+
+
+def test_the_best_perplexity_of_every_model(trained, capsys):
+    assert validation_table.main(["--config", "toy.yaml"]) == 0
+    text = capsys.readouterr().out
+    assert text == (trained.root / "validation.md").read_text()
+    row = "`rims_seq2seq_tiny --lr 0.01` | 4.00 ± 1.41 | 1,234 | 40 | 45 s |"
+    assert f"| single | fast | {row}" in text
+    assert "| 7.00 ± 1.41 |" in text
+    table = json.loads((trained.root / "validation.json").read_text())
+    assert [row["perplexity"]["values"] for row in table["rows"]] == [[8.0, 6.0], [5.0, 3.0]]
+    assert table["rows"][1]["curves"]["fast.single.seed2"] == [[20, 3.0], [40, 4.0]]
+
+
+def test_a_model_that_is_not_trained_is_named(trained, capsys):
+    path = trained.model_dir(Cell("fast", "single", 2)) / "model.json"
+    path.unlink()
+    assert validation_table.main(["--config", "toy.yaml"]) == 1
+    assert f"{path}: not found, so this cell is not finished" in capsys.readouterr().err
+    assert not (trained.root / "validation.md").exists()
+
+
+def test_a_model_that_was_never_validated_is_named(trained, capsys):
+    path = trained.model_dir(Cell("slow", "single", 1)) / "train.log"
+    path.write_text("nothing\n")
+    assert validation_table.main(["--config", "toy.yaml"]) == 1
+    assert f"{path}: has no validation of en-de" in capsys.readouterr().err
+
+
+def test_the_workflow_makes_it_and_scores_nothing(trained, tmp_path):
+    status, output = snakemake(tmp_path, "validation")
+    assert status == 0, output
+    assert "scoring" not in output
+    assert "fast" in (trained.root / "validation.md").read_text()
