@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import itertools
 import logging
 import sys
 from dataclasses import dataclass
@@ -135,34 +136,47 @@ def _total(cell: Finished, key: str) -> float:
     return float(sum(scores[key] for scores in cell.scores.values()))
 
 
+def effect(
+    couples: dict[int, tuple[Finished, Finished]], test: str, references: list[str], samples: int
+) -> dict[str, Any]:
+    """What changes on a test set from the first to the second model of each seed: BLEU, and the p-values of that."""
+    return {
+        "bleu": spread(
+            [after.scores[test]["bleu"] - before.scores[test]["bleu"] for before, after in couples.values()]
+        ),
+        "p_values": {
+            seed: paired_bootstrap(
+                before.hypotheses[test], {"new": after.hypotheses[test]}, references, samples=samples
+            )["new"]
+            for seed, (before, after) in couples.items()
+        },
+    }
+
+
 def effects(
     experiment: TranslationExperiment, results: dict[Cell, Finished], references: dict[str, list[str]]
 ) -> list[dict[str, Any]]:
     """What more language pairs change: each setting against the first one, family by family, over the seeds."""
     first, *others = experiment.settings
     rows = []
-    for setting in others:
-        pairs = [len(experiment.settings[name]) for name in (first, setting)]
-        for family in experiment.families:
-            paper = [PAPER.get(family, {}).get(count) for count in pairs]
-            tests = {}
-            for test, lines in references.items():
-                couples = {seed: [results[Cell(family, name, seed)] for name in (first, setting)]
-                           for seed in experiment.seeds}  # fmt: skip
-                tests[test] = {
-                    "bleu": spread(
-                        [new.scores[test]["bleu"] - old.scores[test]["bleu"] for old, new in couples.values()]
-                    ),
-                    "p_values": {
-                        seed: paired_bootstrap(
-                            old.hypotheses[test], {setting: new.hypotheses[test]}, lines, samples=experiment.bootstrap
-                        )[setting]
-                        for seed, (old, new) in couples.items()
-                    },
-                }
-            known = None not in paper
-            rows.append({"family": family, "setting": setting, "than": first, "tests": tests,
-                         "paper_bleu": round(paper[1] - paper[0], 2) if known else None})  # fmt: skip
+    for setting, family in itertools.product(others, experiment.families):
+        couples = {
+            seed: (results[Cell(family, first, seed)], results[Cell(family, setting, seed)])
+            for seed in experiment.seeds
+        }
+        paper = [PAPER.get(family, {}).get(len(experiment.settings[name])) for name in (first, setting)]
+        known = [figure for figure in paper if figure is not None]
+        rows.append(
+            {
+                "family": family,
+                "setting": setting,
+                "than": first,
+                "tests": {
+                    test: effect(couples, test, lines, experiment.bootstrap) for test, lines in references.items()
+                },
+                "paper_bleu": round(known[1] - known[0], 2) if len(known) == 2 else None,
+            }
+        )
     return rows
 
 
