@@ -36,6 +36,7 @@ class Experiment(ABC):
         setting_options: column name -> more options.
         threads: CPU threads per job.
         resources: Snakemake resources of a training job (for a cluster).
+        tensorboard: whether training writes TensorBoard's logs, beside the checkpoints.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class Experiment(ABC):
     setting_options: dict[str, list[str]] = field(default_factory=dict)
     threads: int = 1
     resources: dict[str, Any] = field(default_factory=dict)
+    tensorboard: bool = False
 
     @property
     def root(self) -> Path:

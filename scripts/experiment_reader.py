@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-KINDS: dict[type, str] = {str: "text", dict: "mapping", list: "list"}
+KINDS: dict[type, str] = {str: "text", dict: "mapping", list: "list", bool: "truth value (true or false)"}
 FAMILY_KEYS = {"arch", "options"}
 
 
@@ -106,6 +106,7 @@ def training(reader: Reader, train: Mapping[str, Any], settings: Collection[str]
         "setting_options": _setting_options(reader, train, settings, among),
         "threads": reader.count(train, "threads", "train", 1),
         "resources": reader.optional(train, "resources", dict, "train") or {},
+        "tensorboard": reader.optional(train, "tensorboard", bool, "train") or False,
     }
 
 

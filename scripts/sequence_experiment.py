@@ -14,7 +14,7 @@ from experiment_reader import Reader, training
 
 KEYS = {"name", "data", "train", "evaluate"}
 TEXT_KEYS = {"text", "out", "downloads", "workers"}
-TRAIN_KEYS = {"seeds", "families", "options", "setting_options", "threads", "resources"}
+TRAIN_KEYS = {"seeds", "families", "options", "setting_options", "threads", "resources", "tensorboard"}
 EVALUATE_KEYS = {"tests", "metric", "paper", "activations", "unroll"}
 PAPER_KEYS = {"source", "figures"}
 METRICS = {

@@ -110,9 +110,11 @@ def exclusive(directory: Path) -> Iterator[int]:
 
 def train_command(experiment: Experiment, cell: Cell) -> list[str]:
     """The complete command line of ``fairseq-train``."""
+    directory = experiment.model_dir(cell)
+    tensorboard = ["--tensorboard-logdir", str(directory / "tensorboard")] if experiment.tensorboard else []
     return [
         sys.executable, "-P", "-m", "fairseq_cli.train", experiment.train_data(cell), "--user-dir", str(USER_DIR),
-        "--save-dir", str(experiment.model_dir(cell)), *experiment.train_arguments(cell),
+        "--save-dir", str(directory), *tensorboard, *experiment.train_arguments(cell),
     ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from experiment_reader import Reader, training
 KEYS = {"name", "data", "corpora_root", "train", "evaluate"}
 TRAIN_KEYS = {
     "target_pair", "settings", "seeds", "families", "options", "setting_options", "threads", "resources",
+    "tensorboard",
 }  # fmt: skip
 EVALUATE_KEYS = {"beam", "batch_size", "bootstrap"}
 

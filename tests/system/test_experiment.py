@@ -118,6 +118,7 @@ def test_data_of_another_experiment(tmp_path):
         (["train", "seeds"], ["1"], r"train.seeds must be different whole numbers, at least 0, got \['1'\]"),
         (["train", "seeds"], [1, 1], r"train.seeds must be different whole numbers, at least 0, got \[1, 1\]"),
         (["train", "threads"], "two", "train.threads must be a whole number, at least 1, got 'two'"),
+        (["train", "tensorboard"], "runs", r"train.tensorboard must be a truth value \(true or false\), got 'runs'"),
         (["train", "resources"], 16000, "train.resources must be a mapping, got 16000"),
         (["evaluate", "beam"], "5", "evaluate.beam must be a whole number, at least 1, got '5'"),
         (["evaluate", "batch_size"], 0, "evaluate.batch_size must be a whole number, at least 1, got 0"),

@@ -33,7 +33,7 @@ something else {"wps": "7"}
 def killed_then_resumed(tmp_path_factory):
     """A model whose training was killed after its first checkpoint, and the output of the run that went on."""
     root = tmp_path_factory.mktemp("train")
-    toy_models.prepare(root, updates=90)
+    toy_models.prepare(root, updates=90, tensorboard=True)
     directory = root / "runs/toy/models" / CELL.name
     first = toy_models.train(root, CELL.family, CELL.setting)
     deadline = time.time() + 120
@@ -61,12 +61,21 @@ def test_training_goes_on_from_the_last_checkpoint(killed_then_resumed):
     assert json.loads((directory / "model.json").read_text())["updates"] == 90
 
 
+def test_tensorboard_has_the_curves_before_and_after_the_kill(killed_then_resumed):
+    _, directory, _, _ = killed_then_resumed
+    points = {stage: toy_models.tensorboard(directory / "tensorboard" / stage) for stage in ("train_inner", "valid")}
+    updates = sorted(step for step, _ in points["train_inner"]["loss"])
+    assert updates[0] <= 15 and updates[-1] == 90
+    assert all(loss > 0 for _, loss in points["valid"]["loss"])
+    assert {"ppl", "lr", "wps"} <= set(points["train_inner"])
+
+
 def test_the_model_directory_has_all_that_translation_needs(killed_then_resumed):
     _, directory, _, _ = killed_then_resumed
     names = {path.name for path in directory.iterdir()}
     assert names == {
         "checkpoint_best.pt", "checkpoint_last.pt", "dict.en.txt", "dict.de.txt", "dict.fr.txt", "spm.model",
-        "train.log", "recipe.json", "model.json", ".lock",
+        "train.log", "recipe.json", "model.json", "tensorboard", ".lock",
     }  # fmt: skip
     model = json.loads((directory / "model.json").read_text())
     assert (model["family"], model["setting"], model["seed"]) == ("lstm", "single", 1)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from tensorboardX.proto import event_pb2
 
 from data_prep import experiment_file
 from data_prep.prepare import prepare as prepare_data
@@ -44,6 +47,23 @@ def train(root: Path, family: str, setting: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command, cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
+
+
+def tensorboard(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """The scalars that were logged into a folder: name -> updates and values.
+
+    A record is its length (8 bytes), a checksum (4), the event, a checksum (4).
+    """
+    found: dict[str, list[tuple[int, float]]] = {}
+    for path in sorted(folder.glob("events.*")):
+        content = path.read_bytes()
+        while content:
+            (length,) = struct.unpack("<Q", content[:8])
+            event = event_pb2.Event.FromString(content[12 : 12 + length])
+            for value in event.summary.value:
+                found.setdefault(value.tag, []).append((event.step, value.simple_value))
+            content = content[16 + length :]
+    return found
 
 
 def snakemake(
