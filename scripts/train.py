@@ -14,6 +14,7 @@ import logging
 import os
 import platform
 import re
+import shlex
 import shutil
 import signal
 import statistics
@@ -110,10 +111,15 @@ def exclusive(directory: Path) -> Iterator[int]:
 
 def train_command(experiment: Experiment, cell: Cell) -> list[str]:
     """The complete command line of ``fairseq-train``."""
+    return [sys.executable, "-P", *module_arguments(experiment, cell)]
+
+
+def module_arguments(experiment: Experiment, cell: Cell) -> list[str]:
+    """``fairseq-train`` as a module, with all its arguments."""
     directory = experiment.model_dir(cell)
     tensorboard = ["--tensorboard-logdir", str(directory / "tensorboard")] if experiment.tensorboard else []
     return [
-        sys.executable, "-P", "-m", "fairseq_cli.train", experiment.train_data(cell), "--user-dir", str(USER_DIR),
+        "-m", "fairseq_cli.train", experiment.train_data(cell), "--user-dir", str(USER_DIR),
         "--save-dir", str(directory), *tensorboard, *experiment.train_arguments(cell),
     ]  # fmt: skip
 
@@ -176,12 +182,17 @@ def parse_log(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield match.group(1), json.loads(match.group(2))
 
 
-def words_per_second(text: str) -> float | None:
-    """Target tokens per second, the median over the log's lines; None where the log has none."""
+def speeds(text: str) -> list[float]:
+    """Target tokens per second in training, one figure for each line of the log that has it."""
     figures = list(parse_log(text))
     inner = [float(values["wps"]) for stage, values in figures if stage == "train_inner" and "wps" in values]
-    speeds = inner or [float(v["train_wps"]) for stage, v in figures if stage == "train" and "train_wps" in v]
-    return round(statistics.median(speeds), 1) if speeds else None
+    return inner or [float(v["train_wps"]) for stage, v in figures if stage == "train" and "train_wps" in v]
+
+
+def words_per_second(text: str) -> float | None:
+    """The median of :func:`speeds`; None where the log has none."""
+    found = speeds(text)
+    return round(statistics.median(found), 1) if found else None
 
 
 def summarise(experiment: Experiment, cell: Cell) -> dict[str, Any]:
@@ -264,9 +275,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--family", required=True, help="a key of train.families")
     parser.add_argument("--setting", required=True, help="a key of train.settings, or a data set's name")
     parser.add_argument("--seed", required=True, type=int, help="a member of train.seeds")
+    parser.add_argument("--show", action="store_true", help="only print the arguments that torchrun, or python, takes")
     arguments = parser.parse_args(argv)
+    cell = Cell(arguments.family, arguments.setting, arguments.seed)
     try:
-        train_cell(load_experiment(arguments.config), Cell(arguments.family, arguments.setting, arguments.seed))
+        experiment = load_experiment(arguments.config)
+        if arguments.show:
+            experiment.check_cell(cell)
+            print(shlex.join(module_arguments(experiment, cell)))
+        else:
+            train_cell(experiment, cell)
     except ValueError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1

@@ -72,6 +72,7 @@ TRANSFORMER = {
     "tiny": transformer(128, 256, 2, 4, 0.1),
     "small": transformer(256, 512, 3, 4, 0.2),
     "base": transformer(512, 1024, 4, 8, 0.3),
+    "wmt_en_de": transformer(512, 1216, 5, 8, 0.2),
 }
 
 

@@ -29,6 +29,7 @@ from fairseq_plugins.repairs import (
     rank_broadcast,
     safe_checkpoints,
     signed_dictionaries,
+    torchrun_ranks,
     trained_dictionaries,
 )
 
@@ -44,6 +45,7 @@ REPAIRS = (
     config_code,
     rank_broadcast,
     cpu_ranks,
+    torchrun_ranks,
     cpu_ddp,
     multi_model_ddp,
     empty_eval_lm,

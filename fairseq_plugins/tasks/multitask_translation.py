@@ -11,9 +11,8 @@
   add ``--maximize-best-checkpoint-metric``).
 - Translation names its pair: ``fairseq-generate DATA --task multitask_translation -s en -t de --path CHECKPOINT``.
 - Several processes need ``--ddp-backend legacy_ddp``. Without a GPU, fairseq does not start them itself; two on the
-  CPU are the same command twice, with ``--distributed-rank 0`` in one and ``1`` in the other:
-  ``fairseq-train DATA ... --cpu --ddp-backend legacy_ddp --distributed-backend gloo --distributed-world-size 2
-  --distributed-no-spawn --distributed-init-method tcp://localhost:29500 --distributed-rank 0``
+  CPU: ``torchrun --nproc-per-node 2 -m fairseq_cli.train DATA ... --cpu --ddp-backend legacy_ddp
+  --distributed-backend gloo``
 """
 
 from __future__ import annotations

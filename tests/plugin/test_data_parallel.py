@@ -5,6 +5,10 @@ The command that is tested, given twice with ``--distributed-rank 0`` and ``--di
     fairseq-train DATA ... --cpu --ddp-backend legacy_ddp --distributed-backend gloo --distributed-world-size 2
         --distributed-no-spawn --distributed-init-method tcp://localhost:29500 --distributed-rank 0
 
+or once, by torchrun:
+
+    torchrun --nproc-per-node 2 -m fairseq_cli.train DATA ... --cpu --ddp-backend legacy_ddp --distributed-backend gloo
+
 Dropout is off: the two processes start each update with the same random numbers, one process goes on with the next.
 """
 
@@ -14,6 +18,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,13 +72,32 @@ def train_two_processes(data: Path, save_dir: Path, *argv: str) -> Path:
     return save_dir / "checkpoint_last.pt"
 
 
+def train_by_torchrun(data: Path, save_dir: Path, *argv: str) -> Path:
+    """Train as documented above; returns the last checkpoint."""
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        "-m", "fairseq_cli.train", data, "--save-dir", save_dir, *toy.TRAIN_OPTIONS, *argv,
+        "--distributed-backend", "gloo",
+    ]  # fmt: skip
+    result = subprocess.run(list(map(str, command)), env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # fmt: skip
+    assert result.returncode == 0, result.stdout[-6000:]
+    return save_dir / "checkpoint_last.pt"
+
+
 def load(checkpoint: Path) -> dict:
     return torch.load(checkpoint, map_location="cpu", weights_only=False)  # written by this test
 
 
-@pytest.mark.parametrize("model", [SINGLE, MULTITASK], ids=["single", "multitask"])
-def test_two_processes_train_the_model_of_one_with_update_freq_two(data: Path, tmp_path: Path, model: tuple) -> None:
-    two = load(train_two_processes(data, tmp_path / "two", *model, *OPTIONS))
+@pytest.mark.parametrize(
+    ("train", "model"),
+    [(train_two_processes, SINGLE), (train_two_processes, MULTITASK), (train_by_torchrun, MULTITASK)],
+    ids=["single", "multitask", "torchrun"],
+)
+def test_two_processes_train_the_model_of_one_with_update_freq_two(
+    data: Path, tmp_path: Path, train: Callable[..., Path], model: tuple
+) -> None:
+    two = load(train(data, tmp_path / "two", *model, *OPTIONS))
     one = load(toy.train(data, tmp_path / "one", *model, *OPTIONS, "--update-freq", "2"))
     assert one["optimizer_history"][-1]["num_updates"] == two["optimizer_history"][-1]["num_updates"] == 12
     torch.testing.assert_close(two["model"], one["model"], rtol=0, atol=1e-6)

@@ -265,6 +265,9 @@ def test_recurrent_families_have_the_same_parameters_at_every_size(capsys):
         for rival, ratio in zip(rivals, row[-2:], strict=True):
             assert 0.95 <= float(ratio) <= 1.05, row
             assert rims / rival == pytest.approx(float(ratio), abs=1e-3)
+    *_, (size, _, *cells) = rows  # of configs/table8_wmt14.yaml
+    counts = [int(cell.replace(",", "")) for cell in cells[:5] if cell.strip()]
+    assert size == "wmt_en_de" and len(counts) == 4 and max(counts) / min(counts) < 1.01
 
 
 def test_vocabulary_too_small():

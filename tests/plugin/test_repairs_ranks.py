@@ -12,6 +12,7 @@ from unittest import mock
 import pytest
 import torch
 from fairseq import checkpoint_utils, models, utils
+from fairseq.dataclass.configs import DistributedTrainingConfig, FairseqConfig
 from fairseq.distributed import utils as distributed_utils
 from fairseq.models import FairseqMultiModel, distributed_fairseq_model
 from fairseq.optim.fp16_optimizer import FP16Optimizer
@@ -100,6 +101,58 @@ def test_fairseq_trains_nothing_and_says_nothing(data, tmp_path):
     with without_repair(distributed_utils, "call_main"):
         toy.train(data, tmp_path / "model", *toy.LSTM_OPTIONS, *TWO_RANKS)
     assert not (tmp_path / "model").exists()
+
+
+# Processes that torchrun started
+
+
+@pytest.fixture
+def torchrun(monkeypatch):
+    """What the second process of two finds in its environment, on a node of its own."""
+    told = {"TORCHELASTIC_RUN_ID": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "29400", "WORLD_SIZE": "2",
+            "RANK": "1", "LOCAL_RANK": "0"}  # fmt: skip
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(distributed_utils, "distributed_main", lambda *arguments: None)
+
+
+def ranks_of(world_size: int, call_main=None, **changes) -> DistributedTrainingConfig:
+    """What training is called with, for ``--distributed-world-size`` and other options; nothing is trained."""
+    cfg = OmegaConf.structured(FairseqConfig())
+    cfg.distributed_training.distributed_world_size = world_size
+    cfg.distributed_training.update(changes)
+    (call_main or distributed_utils.call_main)(cfg, lambda cfg: None)
+    return cfg.distributed_training
+
+
+@pytest.mark.parametrize("world_size", [1, 8])
+def test_ranks_of_torchrun_are_taken(torchrun, world_size):
+    ranks = ranks_of(world_size)
+    assert (ranks.distributed_world_size, ranks.distributed_rank, ranks.device_id) == (2, 1, 0)
+    assert (ranks.distributed_init_method, ranks.distributed_no_spawn) == ("env://", True)
+
+
+def test_an_init_method_of_ones_own_comes_first(torchrun):
+    own = {"distributed_init_method": "tcp://localhost:29500", "distributed_no_spawn": True, "distributed_rank": 0}
+    ranks = ranks_of(3, **own)
+    assert {name: ranks[name] for name in own} == own
+    assert ranks.distributed_world_size == 3
+
+
+def test_one_process_of_torchrun_is_no_group(torchrun, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert ranks_of(1).distributed_init_method is None
+
+
+def test_fairseq_trains_a_model_in_every_process(torchrun):
+    ranks = ranks_of(1, inspect.unwrap(distributed_utils.call_main))
+    assert (ranks.distributed_world_size, ranks.distributed_init_method) == (1, None)
+
+
+@WITHOUT_GPU
+def test_fairseq_divides_by_the_number_of_gpus(torchrun):
+    with pytest.raises(ZeroDivisionError):
+        ranks_of(2, inspect.unwrap(distributed_utils.call_main))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from experiment import Cell, load_experiment
 
 from fairseq_plugins.inference import load_translator
 from tests.system import toy_models
+from tests.system.toy_experiment import write_experiment
 from tests.system.toy_models import snakemake
 
 CELL = Cell("lstm", "single", 1)
@@ -248,6 +250,18 @@ def test_missing_data_and_unknown_cell(experiment):
     (experiment.data / "spm.model").unlink()
     with pytest.raises(ValueError, match=r"spm\.model: not found; .* python -m data_prep prepare --config toy\.yaml"):
         train.train_cell(experiment, CELL)
+
+
+def test_the_arguments_are_shown_for_a_shell(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_experiment(tmp_path, families={"lstm": {"arch": "a", "options": ["--adam-betas", "(0.9, 0.98)"]}})
+    options = ["--config", "toy.yaml", "--family", "lstm", "--setting", "single", "--show"]
+    assert train.main([*options, "--seed", "1"]) == 0
+    shown = shlex.split(capsys.readouterr().out)
+    assert [sys.executable, "-P", *shown] == train.train_command(load_experiment("toy.yaml"), CELL)
+    assert not Path("runs").exists()
+    assert train.main([*options, "--seed", "7"]) == 1
+    assert "has no cell lstm.single.seed7" in capsys.readouterr().err
 
 
 def test_figures_of_the_log():
