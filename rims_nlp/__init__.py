@@ -1,6 +1,7 @@
 """Recurrent Independent Mechanisms for sequence-to-sequence NLP: layers in plain PyTorch."""
 
 from rims_nlp.modules.attention import SequenceAttention
+from rims_nlp.modules.dropout import VariationalDropout
 from rims_nlp.modules.recurrent import LSTMCore, RelationalMemoryCore, RIMCore
 from rims_nlp.modules.relational_memory import RelationalMemory, RelationalMemoryCell
 from rims_nlp.modules.rim import RIM, RIMActivity, RIMCell
@@ -15,4 +16,5 @@ __all__ = [
     "RelationalMemoryCell",
     "RelationalMemoryCore",
     "SequenceAttention",
+    "VariationalDropout",
 ]

@@ -16,7 +16,7 @@ from fairseq.models import FairseqEncoder, FairseqEncoderDecoderModel, FairseqIn
 from omegaconf import II
 from torch import Tensor, nn
 
-from rims_nlp import SequenceAttention
+from rims_nlp import SequenceAttention, VariationalDropout
 from rims_nlp.modules.recurrent import RecurrentCore, RecurrentCoreBridge, State
 
 CACHE = "recurrent_state"  # name of the decoder's entry in a search's incremental state
@@ -29,6 +29,10 @@ class RecurrentSeq2SeqConfig(FairseqDataclass):
     """Options of the skeleton."""
 
     dropout: float = field(default=0.1, metadata={"help": "dropout on embeddings and on outputs (probability)"})
+    variational_dropout: bool = field(
+        default=False,
+        metadata={"help": "--dropout drops the same features at all steps of a sentence (default: others at each)"},
+    )
     layer_dropout: float = field(
         default=0.1, metadata={"help": "dropout between the layers of a core (probability); no effect with one layer"}
     )
@@ -80,6 +84,16 @@ def check_config(cfg: RecurrentSeq2SeqConfig) -> None:
             "--share-all-embeddings needs --encoder-embed-dim equal to --decoder-embed-dim, "
             f"got {cfg.encoder_embed_dim} and {cfg.decoder_embed_dim}"
         )
+    if cfg.variational_dropout and cfg.input_feeding:
+        raise ValueError(
+            "--variational-dropout draws one mask for all steps, but --input-feeding goes step by step: "
+            "give only one of them"
+        )
+
+
+def dropout(cfg: RecurrentSeq2SeqConfig) -> nn.Module:
+    """The dropout of embeddings and outputs."""
+    return VariationalDropout(cfg.dropout) if cfg.variational_dropout else nn.Dropout(cfg.dropout)
 
 
 class EncoderOut(NamedTuple):
@@ -130,7 +144,7 @@ class RecurrentEncoder(FairseqEncoder):
         dictionary: of the source language.
         embed_tokens: source embedding.
         core: reads the embedded tokens.
-        dropout: on embeddings and outputs.
+        dropout: on embeddings and outputs, which are ``(S, B, size)``.
         max_source_positions: longest source, in tokens.
     """
 
@@ -140,12 +154,12 @@ class RecurrentEncoder(FairseqEncoder):
         embed_tokens: nn.Embedding,
         core: RecurrentCore,
         *,
-        dropout: float,
+        dropout: nn.Module,
         max_source_positions: int,
     ) -> None:
         super().__init__(dictionary)
         self.embed_tokens, self.core = embed_tokens, core
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
         self.padding_idx = dictionary.pad()
         self.max_source_positions = max_source_positions
 
@@ -176,7 +190,8 @@ class RecurrentDecoder(FairseqIncrementalDecoder):
         attention: over the encoder's outputs.
         share_input_output_embed: use the target embedding as output layer.
         input_feeding: whether the attentional state enters the next step.
-        dropout: on embeddings and outputs.
+        set_input: whether it enters as the second element of a set, not concatenated.
+        dropout: on embeddings and outputs, which are ``(T, B, size)``.
         max_target_positions: longest target, in tokens.
     """
 
@@ -190,12 +205,13 @@ class RecurrentDecoder(FairseqIncrementalDecoder):
         *,
         share_input_output_embed: bool,
         input_feeding: bool,
-        dropout: float,
+        set_input: bool,
+        dropout: nn.Module,
         max_target_positions: int,
     ) -> None:
         super().__init__(dictionary)
         self.embed_tokens, self.core, self.bridge, self.attention = embed_tokens, core, bridge, attention
-        self.input_feeding, self.dropout = input_feeding, nn.Dropout(dropout)
+        self.input_feeding, self.set_input, self.dropout = input_feeding, set_input, dropout
         self.output_projection = nn.Linear(embed_tokens.embedding_dim, len(dictionary), bias=False)
         if share_input_output_embed:
             self.output_projection.weight = embed_tokens.weight
@@ -272,7 +288,7 @@ class RecurrentDecoder(FairseqIncrementalDecoder):
         """Step by step, each step reading the attentional state of the one before, feed ``(B, embed_dim)``."""
         features, weights = [], []
         for step in x.unbind(0):
-            step_input = torch.cat([step, feed], dim=-1).unsqueeze(0)
+            step_input = (torch.stack([step, feed], -2) if self.set_input else torch.cat([step, feed], -1)).unsqueeze(0)
             attended, weight, state = self._run_at_once(step_input, encoder_out, state, prepared)
             feed = attended.squeeze(0)
             features.append(feed)
@@ -301,6 +317,11 @@ class RecurrentSeq2SeqModel(FairseqEncoderDecoderModel):
         raise NotImplementedError
 
     @classmethod
+    def takes_set(cls, cfg: RecurrentSeq2SeqConfig) -> bool:
+        """Whether the decoder's core reads word and attentional state as a set of two elements."""
+        return False
+
+    @classmethod
     def build_model(cls, cfg: RecurrentSeq2SeqConfig, task: Any) -> "RecurrentSeq2SeqModel":
         """Build encoder and decoder for the task's dictionaries."""
         check_config(cfg)
@@ -323,7 +344,7 @@ class RecurrentSeq2SeqModel(FairseqEncoderDecoderModel):
         """The encoder of the family."""
         core = cls.build_core(cfg, cfg.encoder_embed_dim, cfg.encoder_hidden_size, cfg.encoder_layers, is_encoder=True)
         return RecurrentEncoder(
-            dictionary, embed_tokens, core, dropout=cfg.dropout, max_source_positions=cfg.max_source_positions
+            dictionary, embed_tokens, core, dropout=dropout(cfg), max_source_positions=cfg.max_source_positions
         )
 
     @classmethod
@@ -336,7 +357,7 @@ class RecurrentSeq2SeqModel(FairseqEncoderDecoderModel):
     ) -> RecurrentDecoder:
         """A decoder of the family, to go with ``encoder``."""
         size = cfg.decoder_embed_dim
-        input_size = 2 * size if cfg.input_feeding else size
+        input_size = 2 * size if cfg.input_feeding and not cls.takes_set(cfg) else size
         core = cls.build_core(cfg, input_size, cfg.decoder_hidden_size, cfg.decoder_layers, is_encoder=False)
         return RecurrentDecoder(
             dictionary,
@@ -346,6 +367,7 @@ class RecurrentSeq2SeqModel(FairseqEncoderDecoderModel):
             SequenceAttention(core.output_size, encoder.core.output_size, size),
             share_input_output_embed=cfg.share_decoder_input_output_embed or cfg.share_all_embeddings,
             input_feeding=cfg.input_feeding,
-            dropout=cfg.dropout,
+            set_input=cls.takes_set(cfg),
+            dropout=dropout(cfg),
             max_target_positions=cfg.max_target_positions,
         )

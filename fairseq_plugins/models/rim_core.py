@@ -83,6 +83,7 @@ def build_rim_core(
     bidirectional: bool = False,
     layer_dropout: float = 0.0,
     learn_initial_state: bool = False,
+    input_positions: int = 0,
 ) -> RIMCore:
     """The core that a :class:`RIMCoreConfig` describes; what differs between the places of a core is given apart."""
     return RIMCore(
@@ -92,6 +93,7 @@ def build_rim_core(
         bidirectional=bidirectional,
         dropout=layer_dropout,
         learn_initial_state=learn_initial_state,
+        input_positions=input_positions,
         layer_input=str(cfg.layer_input),
         use_inactive=cfg.use_inactive,
         block_layer_grad=cfg.block_layer_grad,

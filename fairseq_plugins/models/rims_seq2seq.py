@@ -18,10 +18,23 @@ class RIMSeq2SeqConfig(RIMCoreConfig, RecurrentSeq2SeqConfig):
     decoder_hidden_size: int = field(
         default=1200, metadata={"help": "width of a decoder layer; a multiple of --num-units"}
     )
+    set_input: bool = field(
+        default=False,
+        metadata={
+            "help": "with --input-feeding: let the decoder's units choose between word and attentional state, a set of "
+            "two elements with keys of their own (default: one concatenated element)"
+        },
+    )
 
 
 class RIMSeq2SeqModel(RecurrentSeq2SeqModel):
     """Encoder-decoder with RIM cores."""
+
+    @classmethod
+    def takes_set(cls, cfg: RIMSeq2SeqConfig) -> bool:  # type: ignore[override]
+        if cfg.set_input and not cfg.input_feeding:
+            raise ValueError("--set-input needs --input-feeding: without it, the decoder's input is the word alone")
+        return cfg.set_input
 
     @classmethod
     def build_core(
@@ -35,6 +48,7 @@ class RIMSeq2SeqModel(RecurrentSeq2SeqModel):
             bidirectional=is_encoder and not cfg.encoder_unidirectional,
             layer_dropout=cfg.layer_dropout,
             learn_initial_state=cfg.learn_initial_state and is_encoder,
+            input_positions=2 if cls.takes_set(cfg) and not is_encoder else 0,
         )
 
 

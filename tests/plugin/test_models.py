@@ -1,5 +1,6 @@
 """The skeleton and its families: shapes of the search, padding, embeddings, sizes."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,7 @@ from fairseq_plugins.models.multilingual import MultilingualRIMSeq2SeqModel
 from fairseq_plugins.models.recurrent_seq2seq import RecurrentSeq2SeqConfig
 from fairseq_plugins.models.rims_seq2seq import RIMSeq2SeqConfig, RIMSeq2SeqModel
 from fairseq_plugins.models.rmc_seq2seq import RMCSeq2SeqConfig, RMCSeq2SeqModel
-from rims_nlp import RIM
+from rims_nlp import RIM, VariationalDropout
 from rims_nlp.ops.relational_memory.types import MemoryOptions
 from rims_nlp.testing import assert_close
 from scripts import model_sizes
@@ -58,6 +59,8 @@ every_model = pytest.mark.parametrize(
         *((family, options) for family in FAMILIES for options in OPTIONS),
         ("rims", {"cell": "gru"}),
         ("rims", {"variant": "paper"}),
+        ("rims", {"input_feeding": True, "set_input": True}),
+        ("rims", {"input_feeding": True, "set_input": True, "encoder_layers": 2, "decoder_layers": 2}),
         ("rmc", {"gate_style": "memory", "memory_blocks": 2}),
     ],
     ids=str,
@@ -190,6 +193,45 @@ def test_contradicting_options():
         make_model(encoder_hidden_size=13)
     with pytest.raises(ValueError, match="got hidden_size=13, mem_slots=3, num_heads=2"):
         make_model("rmc", encoder_hidden_size=13)
+    with pytest.raises(ValueError, match="--set-input needs --input-feeding"):
+        make_model(set_input=True)
+    with pytest.raises(ValueError, match="--variational-dropout .* --input-feeding .* give only one of them"):
+        make_model(variational_dropout=True, input_feeding=True)
+
+
+@torch.no_grad()
+def test_units_choose_between_word_and_attentional_state():
+    """Two elements with keys of their own, beside the null; without attention to the second, it has no influence."""
+    model = make_model(input_feeding=True, set_input=True, num_active=5)
+    cell = model.decoder.core.rim.cells[0]
+    assert cell.input_size == WIDTHS["decoder_embed_dim"] and cell.input_key.shape[0] == 2
+    encoded = model.encoder(SOURCE, LENGTHS)
+    step, feed, other = torch.randn(3, 3, cell.input_size, dtype=torch.float64).unbind(0)
+    state = model.decoder.bridge(encoded.initial_state())
+    run = partial(model.decoder._run_with_feeding, step.unsqueeze(0), encoded, state, prepared=None)
+    assert (run(feed=feed)[0] - run(feed=other)[0]).abs().max() > 1e-6
+    cell.input_key[1].zero_()
+    cell.input_value[1].zero_()
+    assert torch.equal(run(feed=feed)[0], run(feed=other)[0])
+
+
+@torch.no_grad()
+def test_variational_dropout_drops_the_same_at_every_step():
+    x = torch.ones(7, 5, 100)
+    locked = VariationalDropout(0.3)
+    torch.manual_seed(1)
+    y = locked(x)
+    assert (y == y[0]).all() and not (y[:, 0] == y[:, 1]).all()
+    assert y.unique().tolist() == [0, pytest.approx(1 / 0.7)]
+    assert (y == 0).float().mean() == pytest.approx(0.3, abs=0.06)
+    assert torch.equal(locked.eval()(x), x)
+    for family in FAMILIES:
+        model = make_model(family, variational_dropout=True, dropout=0.4)
+        for side in (model.encoder, model.decoder):
+            assert isinstance(side.dropout, VariationalDropout) and side.dropout.p == 0.4
+        encoded = model.train().encoder(SOURCE, LENGTHS)
+        dropped = (encoded.output == 0).all(0)  # of padding-free steps: those of the first sentence
+        assert 0 < dropped[0].sum() < dropped.shape[1]
 
 
 def test_options_reach_the_core():
