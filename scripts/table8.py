@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import io
 import itertools
 import logging
@@ -24,7 +25,10 @@ from fairseq_plugins.scoring import check_line_counts, paired_bootstrap, read_li
 
 METRICS = ("bleu", "chrf")
 SCORE_KEYS = (*METRICS, *(f"{metric}_signature" for metric in METRICS), "lines", "seconds")
-MODEL_KEYS = ("parameters", "updates", "training_seconds", "words_per_second")
+MODEL_KEYS = (
+    "arch", "parameters", "updates", "training_seconds", "words_per_second", "best_valid_loss", "threads", "data",
+    "versions",
+)  # fmt: skip
 BASELINE = "lstm"
 SIGNIFICANT = 0.05
 # Goyal et al. (2021), Recurrent Independent Mechanisms, Appendix F, Table 8: BLEU of models trained on WMT,
@@ -46,23 +50,26 @@ class Finished:
         model: the content of its model.json.
         scores: test set -> its scores.
         hypotheses: test set -> the translation, a segment a line.
+        digests: test set -> SHA-256 of the file of the translation.
     """
 
     model: dict[str, Any]
     scores: dict[str, dict[str, Any]]
     hypotheses: dict[str, list[str]]
+    digests: dict[str, str]
 
 
 def read_cell(experiment: TranslationExperiment, cell: Cell, references: dict[str, list[str]]) -> Finished:
     """Read one cell; its translations are checked to be aligned with the references."""
     model = read_json(experiment.model_dir(cell) / "model.json", MODEL_KEYS)
     scores = {test: read_json(experiment.score_file(cell, test), SCORE_KEYS) for test in experiment.tests}
-    hypotheses = {}
+    hypotheses, digests = {}, {}
     for test in experiment.tests:
         path = experiment.score_file(cell, test).with_suffix(".hyp")
         hypotheses[test] = read_lines(path)
         check_line_counts(hypotheses[test], references[test], path, experiment.test_files(test)[1])
-    return Finished(model, scores, hypotheses)
+        digests[test] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Finished(model, scores, hypotheses, digests)
 
 
 def p_values(
@@ -116,18 +123,23 @@ def table_row(family: str, setting: str, pairs: list[str], cells: list[Finished]
         }
         for test in p
     }
+    first, *others = p
+    gaps = {test: spread([cell.scores[test]["bleu"] - cell.scores[first]["bleu"] for cell in cells]) for test in others}
     return {
         "family": family,
         "setting": setting,
         "pairs": pairs,
         "tests": tests,
+        "gaps": gaps,
         "paper_bleu": PAPER.get(family, {}).get(len(pairs)),
         "parameters": models[0]["parameters"],
         "updates": spread([model["updates"] for model in models]),
         "training_seconds": spread([model["training_seconds"] for model in models]),
         "words_per_second": spread(speeds) if speeds else None,
         "sentences_per_second": spread(decoded),
-        "models": models,
+        "models": [
+            {**{key: cell.model[key] for key in MODEL_KEYS}, "hypotheses_sha256": cell.digests} for cell in cells
+        ],
     }
 
 
@@ -199,6 +211,9 @@ def collect(experiment: TranslationExperiment) -> dict[str, Any]:
     return {
         "experiment": experiment.name,
         "target_pair": experiment.target_pair,
+        "options": experiment.options,
+        "setting_options": experiment.setting_options,
+        "family_options": {name: how["options"] for name, how in experiment.families.items()},
         "seeds": experiment.seeds,
         "bootstrap_samples": experiment.bootstrap,
         "signatures": signatures,
@@ -226,8 +241,8 @@ def markdown(table: dict[str, Any], tests: list[str]) -> str:
     """The table as Markdown."""
     names = [test.replace("_", " ") for test in tests]
     header = [
-        "trained on", "model", *(f"BLEU {n}" for n in names), "BLEU paper", *(f"chrF {n}" for n in names),
-        *(f"p {n}" for n in names), "parameters", "training", "words/s", "sentences/s",
+        "trained on", "model", *(f"BLEU {n}" for n in names), *(f"{n} − {names[0]}" for n in names[1:]), "BLEU paper",
+        *(f"chrF {n}" for n in names), *(f"p {n}" for n in names), "parameters", "training", "words/s", "sentences/s",
     ]  # fmt: skip
     lines = [f"| {' | '.join(header)} |", "|" + "---|" * 2 + "---:|" * (len(header) - 2)]
     for row in table["rows"]:
@@ -237,6 +252,7 @@ def markdown(table: dict[str, Any], tests: list[str]) -> str:
             ", ".join(row["pairs"]),
             LABELS.get(row["family"], row["family"]),
             *(bleu_text(result) for result in results),
+            *(plus_minus(gap, "{:+.2f}") for gap in row["gaps"].values()),
             "–" if row["paper_bleu"] is None else f"{row['paper_bleu']:.2f}",
             *(plus_minus(result["chrf"]) for result in results),
             *(p_text(result) for result in results),
@@ -289,7 +305,7 @@ def comma_separated(table: dict[str, Any]) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
         ["family", "setting", "pairs", "test", "seed", "bleu", "chrf", "p_value", "paper_bleu", "parameters",
-         "updates", "training_seconds", "words_per_second"]
+         "updates", "training_seconds", "words_per_second", "hypothesis_sha256"]
     )  # fmt: skip
     for row in table["rows"]:
         for test, result in row["tests"].items():
@@ -298,7 +314,8 @@ def comma_separated(table: dict[str, Any]) -> str:
                     [row["family"], row["setting"], " ".join(row["pairs"]), test, seed,
                      result["bleu"]["values"][index], result["chrf"]["values"][index],
                      result["p_values"].get(seed, ""), row["paper_bleu"] or "", model["parameters"],
-                     model["updates"], model["training_seconds"], model["words_per_second"]]
+                     model["updates"], model["training_seconds"], model["words_per_second"],
+                     model["hypotheses_sha256"][test]]
                 )  # fmt: skip
     return stream.getvalue()
 

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import json
 
 import pytest
@@ -32,7 +33,8 @@ def finished(tmp_path, monkeypatch):
     for cell in experiment.cells():
         experiment.model_dir(cell).mkdir(parents=True)
         model = {"parameters": 1000 * cell.seed, "updates": 7, "training_seconds": SECONDS[cell.family] * cell.seed,
-                 "words_per_second": 100.0 * cell.seed}  # fmt: skip
+                 "words_per_second": 100.0 * cell.seed, "arch": f"{cell.family}_tiny", "best_valid_loss": 1.5,
+                 "threads": 1, "data": "d1", "versions": {"torch": "2"}, "command": ["/home/somebody"]}  # fmt: skip
         (experiment.model_dir(cell) / "model.json").write_text(json.dumps(model))
         for test in experiment.tests:
             hypotheses = worsen(REFERENCE, {"rims": 10, "lstm": 2, "transformer": 2}[cell.family] + cell.seed - 1)
@@ -55,6 +57,7 @@ def test_numbers_of_the_table(finished):
     assert row["words_per_second"]["values"] == [100.0, 200.0]
     assert row["sentences_per_second"]["values"] == [20.0, 10.0]
     assert row["paper_bleu"] == 23.71
+    assert row["gaps"] == {"transfer": {"mean": 0.0, "std": 0.0, "values": [0.0, 0.0]}}
     assert table["signatures"]["bleu"].startswith("nrefs:1|case:mixed|eff:no|tok:13a")
     assert table["signatures"]["chrf"].startswith("nrefs:1|case:mixed|eff:yes|nc:6")
 
@@ -76,6 +79,13 @@ def test_what_a_second_pair_changes_is_told_by_family_and_seed(finished):
         path.write_text(json.dumps({**score(REFERENCE, REFERENCE), "lines": 30, "seconds": 1.0}))
         path.with_suffix(".hyp").write_text("".join(line + "\n" for line in REFERENCE))
     table = table8.collect(finished)
+    lstm = next(row for row in table["rows"] if (row["family"], row["setting"]) == ("lstm", "multitask"))
+    assert lstm["gaps"]["transfer"]["values"] == [
+        100.0 - value for value in lstm["tests"]["in_domain"]["bleu"]["values"]
+    ]
+    assert f" | {table8.plus_minus(lstm['gaps']['transfer'], '{:+.2f}')} | 20.37 | " in table8.markdown(
+        table, finished.tests
+    )
     found = {row["family"]: row for row in table["effects"]}
     assert list(found) == list(finished.families)
     single = next(row for row in table["rows"] if (row["family"], row["setting"]) == ("lstm", "single"))
@@ -96,7 +106,7 @@ def test_one_setting_has_nothing_to_compare(finished):
     one = dataclasses.replace(finished, settings={"single": ["en-de"]})
     table = table8.collect(one)
     assert table["effects"] == []
-    assert " − " not in table8.markdown(table, one.tests)
+    assert "more pairs" not in table8.markdown(table, one.tests)
 
 
 def test_main_writes_all_four_files_and_prints_the_markdown(finished, capsys):
@@ -113,7 +123,14 @@ def test_main_writes_all_four_files_and_prints_the_markdown(finished, capsys):
         rows = list(csv.DictReader(file))
     assert len(rows) == 3 * 2 * 2 * 2
     assert all(float(row["bleu"]) > 0 and float(row["training_seconds"]) > 0 for row in rows)
-    assert json.loads((finished.root / "table8.json").read_text())["seeds"] == [1, 2]
+    for row in rows:
+        path = finished.score_file(Cell(row["family"], row["setting"], int(row["seed"])), row["test"])
+        digest = hashlib.sha256(path.with_suffix(".hyp").read_bytes()).hexdigest()
+        assert row["hypothesis_sha256"] == digest
+    written = (finished.root / "table8.json").read_text()
+    assert "somebody" not in written  # it is to be shown to others
+    table = json.loads(written)
+    assert table["seeds"] == [1, 2] and table["family_options"].keys() == finished.families.keys()
     assert (finished.root / "table8.png").read_bytes().startswith(b"\x89PNG")
     assert not list(finished.root.glob("*.tmp-*"))
 
@@ -137,7 +154,7 @@ def test_an_unfinished_cell_is_named(finished, capsys, what):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [('{"parameters": 1', r"is damaged \("), ("{}", "has no 'parameters'"), ("[]", "has no")]
+    ("content", "message"), [('{"parameters": 1', r"is damaged \("), ("{}", "has no 'arch'"), ("[]", "has no")]
 )
 def test_a_damaged_model_is_named(finished, content, message):
     path = finished.model_dir(Cell("rims", "single", 1)) / "model.json"
