@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import table8
 from cells import Cell
 from figures import read_json
+from files import sha256
 from sacrebleu.metrics import BLEU, CHRF
 from source_text import open_source, read_segments
 from translation_experiment import TranslationExperiment
@@ -175,21 +175,6 @@ def sentence_signature() -> str:
     chrf = CHRF()
     chrf.sentence_score("", [""])
     return str(chrf.get_signature())
-
-
-def sha256(path: Path) -> str:
-    """Hash of a file.
-
-    Raises:
-        ValueError: if it cannot be read.
-    """
-    try:
-        with open(path, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise ValueError(
-            f"{path}: cannot be read ({error.strerror}); run the workflow, it makes what is missing"
-        ) from None
 
 
 def configuration(experiment: TranslationExperiment) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import hashlib
 import io
 import itertools
 import logging
@@ -16,7 +15,7 @@ from typing import Any
 from cells import Cell
 from experiment import TranslationExperiment, load_translation
 from figures import duration, plus_minus, read_json, spread
-from files import write_json, write_text, written_whole
+from files import sha256, write_json, write_text, written_whole
 
 # First, as fairseq would otherwise log everything.
 logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
@@ -68,7 +67,7 @@ def read_cell(experiment: TranslationExperiment, cell: Cell, references: dict[st
         path = experiment.score_file(cell, test).with_suffix(".hyp")
         hypotheses[test] = read_lines(path)
         check_line_counts(hypotheses[test], references[test], path, experiment.test_files(test)[1])
-        digests[test] = hashlib.sha256(path.read_bytes()).hexdigest()
+        digests[test] = sha256(path)
     return Finished(model, scores, hypotheses, digests)
 
 

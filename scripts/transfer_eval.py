@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import logging
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from files import write_json, write_text
+from files import sha256, write_json, write_text
 from source_text import open_source, read_segments
 
 # First, as fairseq would otherwise log everything.
@@ -50,9 +49,9 @@ def evaluate(arguments: argparse.Namespace) -> dict[str, Any]:
         "beam": arguments.beam,
         "seconds": round(seconds, 3),
         "source": str(arguments.source),
-        "source_sha256": hashlib.sha256(Path(arguments.source).read_bytes()).hexdigest(),
+        "source_sha256": sha256(Path(arguments.source)),
         "reference": str(arguments.reference),
-        "reference_sha256": hashlib.sha256(Path(arguments.reference).read_bytes()).hexdigest(),
+        "reference_sha256": sha256(Path(arguments.reference)),
     }
     write_json(Path(f"{output}.json"), result)
     return result

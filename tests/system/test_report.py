@@ -6,6 +6,7 @@ import re
 import shutil
 
 import learning_curves
+import length_table
 import pytest
 import report
 import report_data
@@ -130,6 +131,19 @@ def test_bleu_by_length_is_the_mean_over_the_seeds(experiment):
     }  # as if they were read
     found = report_data.bleu_by_length(material, "in_domain")
     assert found["bleu"]["rims", "single"][found["buckets"].index("6–10")] == pytest.approx(50, abs=0.01)
+
+
+def test_bleu_by_length_as_a_table(copy, capsys):
+    assert length_table.main(["--config", "toy.yaml"]) == 0
+    text = capsys.readouterr().out
+    assert text == (copy.root / "lengths.md").read_text()
+    found = report_data.bleu_by_length(report_data.Material(copy), "transfer")
+    assert json.loads((copy.root / "lengths.json").read_text())["tests"]["transfer"]["sentences"] == found["sentences"]
+    figures = " | ".join(f"{figure:.2f}" for figure in found["bleu"]["rims", "single"])
+    assert f"| RIMs, en-de | {figures} |" in text.split("| transfer |")[1]
+    copy.score_file(Cell("rims", "single", 1), "transfer").with_suffix(".hyp").write_text("one line\n")
+    assert length_table.main(["--config", "toy.yaml"]) == 1
+    assert "transfer.hyp has 1 lines but" in capsys.readouterr().err
 
 
 def test_sentences_have_sacrebleus_chrf_and_stand_in_their_line(experiment):
