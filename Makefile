@@ -9,6 +9,9 @@
 # make copying, copying_ablations, adding, adding_long, programs, memorisation, nth_farthest, wikitext2, wikitext103
 #                                             the same with the updates of the papers, for a GPU
 #
+# make table8_formal CORPORA=DIR              Table 8 on real text, hours; DIR has the text that the file in configs/ names
+# make table8_formal_tuning CORPORA=DIR       how its options were chosen, on the validation text
+#
 # PYTHON=...   the Python 3.11 or 3.12 to build .venv with (default: the first suitable one found)
 # CORES=...    how many jobs an experiment runs side by side (default: all processors)
 # EXTRAS=gpu   also install Triton, for the tests of the GPU kernels (they need no GPU)
@@ -25,7 +28,7 @@ BIN := .venv/bin
 FULL := copying copying_ablations adding adding_long programs memorisation nth_farthest wikitext2 wikitext103
 SMALL := copying_short_small $(filter-out adding_long_small wikitext103_small,$(FULL:%=%_small))
 
-.PHONY: help setup demo test check clean $(FULL) $(SMALL)
+.PHONY: help setup demo test check clean corpora table8_formal table8_formal_tuning $(FULL) $(SMALL)
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
@@ -42,6 +45,22 @@ $(FULL) $(SMALL): setup
 	@$(BIN)/snakemake -s scripts/sequences.smk --cores $(CORES) --config experiment=configs/$@.yaml
 	@cat runs/$@/table.md
 	@echo "These results are in runs/$@/ (table.md, .json, .csv, .png; pictures of the units in activations/)."
+
+corpora:
+	@test -d "$(CORPORA)" || { echo "name the folder of the text: make table8_formal CORPORA=DIR" >&2; exit 2; }
+
+TABLE8 = $(BIN)/snakemake -s scripts/Snakefile $(1) --cores $(CORES) \
+	--config experiment=configs/$@.yaml corpora="$(CORPORA)"
+
+table8_formal: corpora setup
+	@$(call TABLE8,all)
+	@cat runs/$@/table8.md
+	@echo "These results are in runs/$@/ (table8.md, .json, .csv, .png). The report, to open in a browser:"
+	@echo "$(CURDIR)/runs/$@/report.html"
+
+table8_formal_tuning: corpora setup
+	@$(call TABLE8,validation)
+	@cat runs/$@/validation.md
 
 test: setup
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile $(TESTS)

@@ -1,7 +1,7 @@
 """Recurrent Independent Mechanisms for sequence-to-sequence NLP: layers in plain PyTorch."""
 
 from rims_nlp.modules.attention import SequenceAttention
-from rims_nlp.modules.dropout import VariationalDropout
+from rims_nlp.modules.dropout import LockedDropout
 from rims_nlp.modules.recurrent import LSTMCore, RelationalMemoryCore, RIMCore
 from rims_nlp.modules.relational_memory import RelationalMemory, RelationalMemoryCell
 from rims_nlp.modules.rim import RIM, RIMActivity, RIMCell
@@ -9,6 +9,7 @@ from rims_nlp.modules.rim import RIM, RIMActivity, RIMCell
 __all__ = [
     "RIM",
     "LSTMCore",
+    "LockedDropout",
     "RIMActivity",
     "RIMCell",
     "RIMCore",
@@ -16,5 +17,4 @@ __all__ = [
     "RelationalMemoryCell",
     "RelationalMemoryCore",
     "SequenceAttention",
-    "VariationalDropout",
 ]

@@ -19,6 +19,7 @@ from fairseq.modules import AdaptiveSoftmax
 from torch import Tensor, nn
 
 from fairseq_plugins.models.recurrent_seq2seq import CACHE, PREPARED, embedding
+from rims_nlp.modules.dropout import locked_dropout
 from rims_nlp.modules.recurrent import RecurrentCore, State
 
 UNLIMITED = 2**31 - 1  # positions of a model that has no limit, in tokens
@@ -197,9 +198,7 @@ class RecurrentLMDecoder(FairseqIncrementalDecoder):
 
     def _drop(self, x: Tensor, rate: float) -> Tensor:
         """Dropout on ``(T, B, C)``."""
-        if not self.locked_dropout:
-            return F.dropout(x, rate, self.training)
-        return F.dropout1d(x.permute(1, 2, 0), rate, self.training).permute(2, 0, 1)
+        return (locked_dropout if self.locked_dropout else F.dropout)(x, rate, self.training)
 
     def reorder_incremental_state_scripting(self, incremental_state: dict, new_order: Tensor) -> None:
         """Let every hypothesis of the beam go on from the state of the one it extends."""

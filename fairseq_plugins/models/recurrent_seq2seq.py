@@ -16,7 +16,7 @@ from fairseq.models import FairseqEncoder, FairseqEncoderDecoderModel, FairseqIn
 from omegaconf import II
 from torch import Tensor, nn
 
-from rims_nlp import SequenceAttention, VariationalDropout
+from rims_nlp import LockedDropout, SequenceAttention
 from rims_nlp.modules.recurrent import RecurrentCore, RecurrentCoreBridge, State
 
 CACHE = "recurrent_state"  # name of the decoder's entry in a search's incremental state
@@ -29,9 +29,9 @@ class RecurrentSeq2SeqConfig(FairseqDataclass):
     """Options of the skeleton."""
 
     dropout: float = field(default=0.1, metadata={"help": "dropout on embeddings and on outputs (probability)"})
-    variational_dropout: bool = field(
+    locked_dropout: bool = field(
         default=False,
-        metadata={"help": "--dropout drops the same features at all steps of a sentence (default: others at each)"},
+        metadata={"help": "--dropout drops the same features at all steps of a sentence (variational dropout)"},
     )
     layer_dropout: float = field(
         default=0.1, metadata={"help": "dropout between the layers of a core (probability); no effect with one layer"}
@@ -84,16 +84,16 @@ def check_config(cfg: RecurrentSeq2SeqConfig) -> None:
             "--share-all-embeddings needs --encoder-embed-dim equal to --decoder-embed-dim, "
             f"got {cfg.encoder_embed_dim} and {cfg.decoder_embed_dim}"
         )
-    if cfg.variational_dropout and cfg.input_feeding:
+    if cfg.locked_dropout and cfg.input_feeding:
         raise ValueError(
-            "--variational-dropout draws one mask for all steps, but --input-feeding goes step by step: "
+            "--locked-dropout draws one mask for all steps, but --input-feeding goes step by step: "
             "give only one of them"
         )
 
 
 def dropout(cfg: RecurrentSeq2SeqConfig) -> nn.Module:
     """The dropout of embeddings and outputs."""
-    return VariationalDropout(cfg.dropout) if cfg.variational_dropout else nn.Dropout(cfg.dropout)
+    return LockedDropout(cfg.dropout) if cfg.locked_dropout else nn.Dropout(cfg.dropout)
 
 
 class EncoderOut(NamedTuple):

@@ -1,23 +1,37 @@
-"""Dropout of whole features."""
+"""Dropout of whole features of a sequence."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class VariationalDropout(nn.Dropout):
-    """Dropout that drops the same features at all steps of a sequence; a mask for each sequence.
+def locked_dropout(x: Tensor, p: float, training: bool) -> Tensor:
+    """Dropout that drops the same features at all steps of a sequence, others in each sequence.
 
-    Source: Gal and Ghahramani (2016), A Theoretically Grounded Application of Dropout in Recurrent Neural Networks.
+    Source: the variational dropout of Gal and Ghahramani (2016), A Theoretically Grounded Application of Dropout in
+    Recurrent Neural Networks. Differs from it: on what enters and leaves a core alone, not inside of it, and no words
+    are dropped as a whole.
+
+    Args:
+        x: ``(T, B, size)``.
+        p: probability that a feature is dropped.
+        training: False: nothing is dropped.
+    """
+    return F.dropout1d(x.permute(1, 2, 0), p, training).permute(2, 0, 1)
+
+
+class LockedDropout(nn.Module):
+    """:func:`locked_dropout` as a module.
 
     Args:
         p: probability that a feature is dropped.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
         """``(T, B, size)`` in, the same out."""
-        if not self.training or self.p == 0:
-            return input
-        return input * F.dropout(torch.ones_like(input[:1]), self.p)
+        return locked_dropout(x, self.p, self.training)

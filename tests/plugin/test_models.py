@@ -14,7 +14,7 @@ from fairseq_plugins.models.multilingual import MultilingualRIMSeq2SeqModel
 from fairseq_plugins.models.recurrent_seq2seq import RecurrentSeq2SeqConfig
 from fairseq_plugins.models.rims_seq2seq import RIMSeq2SeqConfig, RIMSeq2SeqModel
 from fairseq_plugins.models.rmc_seq2seq import RMCSeq2SeqConfig, RMCSeq2SeqModel
-from rims_nlp import RIM, VariationalDropout
+from rims_nlp import RIM
 from rims_nlp.ops.relational_memory.types import MemoryOptions
 from rims_nlp.testing import assert_close
 from scripts import model_sizes
@@ -195,8 +195,8 @@ def test_contradicting_options():
         make_model("rmc", encoder_hidden_size=13)
     with pytest.raises(ValueError, match="--set-input needs --input-feeding"):
         make_model(set_input=True)
-    with pytest.raises(ValueError, match="--variational-dropout .* --input-feeding .* give only one of them"):
-        make_model(variational_dropout=True, input_feeding=True)
+    with pytest.raises(ValueError, match="--locked-dropout .* --input-feeding .* give only one of them"):
+        make_model(locked_dropout=True, input_feeding=True)
 
 
 @torch.no_grad()
@@ -215,23 +215,24 @@ def test_units_choose_between_word_and_attentional_state():
     assert torch.equal(run(feed=feed)[0], run(feed=other)[0])
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("locked", [False, True])
 @torch.no_grad()
-def test_variational_dropout_drops_the_same_at_every_step():
-    x = torch.ones(7, 5, 100)
-    locked = VariationalDropout(0.3)
-    torch.manual_seed(1)
-    y = locked(x)
-    assert (y == y[0]).all() and not (y[:, 0] == y[:, 1]).all()
-    assert y.unique().tolist() == [0, pytest.approx(1 / 0.7)]
-    assert (y == 0).float().mean() == pytest.approx(0.3, abs=0.06)
-    assert torch.equal(locked.eval()(x), x)
-    for family in FAMILIES:
-        model = make_model(family, variational_dropout=True, dropout=0.4)
-        for side in (model.encoder, model.decoder):
-            assert isinstance(side.dropout, VariationalDropout) and side.dropout.p == 0.4
-        encoded = model.train().encoder(SOURCE, LENGTHS)
-        dropped = (encoded.output == 0).all(0)  # of padding-free steps: those of the first sentence
-        assert 0 < dropped[0].sum() < dropped.shape[1]
+def test_dropout_is_locked_if_asked_for(family, locked):
+    """The same features at all steps of a sentence, others in each: embeddings, outputs and attentional states."""
+    all_active = {"num_active": 6} if family == "rims" else {}  # an inactive unit gives zeros
+    model = make_model(family, dropout=0.4, locked_dropout=locked, **all_active)
+    read, given = [], []
+    for core in (model.encoder.core, model.decoder.core):
+        core.register_forward_hook(lambda module, inputs, output: read.append(inputs[0]))
+    model.decoder.attention.register_forward_hook(lambda module, inputs, output: given.append(inputs[0]))
+    encoded = model.train().encoder(SOURCE[:2, :2], LENGTHS[:2].clamp(max=2))
+    features, _ = model.decoder.extract_features(TARGET[:2], encoded)
+    for dropped in (*read, encoded.output, *given, features.transpose(0, 1)):
+        zeros = dropped == 0
+        assert 0 < zeros.double().mean() < 0.8
+        assert bool((zeros == zeros[:1]).all()) == locked
+        assert not (zeros[:, 0] == zeros[:, 1]).all()
 
 
 def test_options_reach_the_core():

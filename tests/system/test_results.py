@@ -3,9 +3,12 @@
 import json
 import re
 
+import length_table
 import pytest
 import sequence_table
-from experiment import load_sequences
+import table8
+import validation_table
+from experiment import load_sequences, load_translation
 
 from tests.system.toy_models import ROOT
 
@@ -43,6 +46,56 @@ def test_a_table_is_that_of_its_figures_and_of_its_experiment(path):
 def test_the_page_has_the_table(path, page):
     rows = [line for line in (path.parent / "table.md").read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
     assert len(rows) > 2 and all(row in page for row in rows)
+
+
+@pytest.fixture(scope="module")
+def translation():
+    """The table in translation: its experiment, and its figures."""
+    table = json.loads((RESULTS / "table8/table8.json").read_text(encoding="utf-8"))
+    return load_translation(ROOT / f"configs/{table['experiment']}.yaml"), table
+
+
+def test_table8_is_that_of_its_figures_and_of_its_experiment(translation):
+    experiment, table = translation
+    assert (RESULTS / "table8/table8.md").read_text(encoding="utf-8") == table8.markdown(table, experiment.tests)
+    assert (RESULTS / "table8/table8.csv").read_text(encoding="utf-8") == table8.comma_separated(table)
+    assert [(row["family"], row["setting"]) for row in table["rows"]] == [
+        (family, setting) for setting in experiment.settings for family in experiment.families
+    ]
+    assert (table["seeds"], table["options"]) == (experiment.seeds, experiment.options)
+    assert table["family_options"] == {name: how["options"] for name, how in experiment.families.items()}
+    for row in table["rows"]:
+        assert [len(model["hypotheses_sha256"]) for model in row["models"]] == [2] * len(experiment.seeds)
+
+
+@pytest.mark.parametrize("name", ["table8", "tuning"])
+def test_a_table_on_the_validation_text_is_that_of_its_figures(name):
+    folder = RESULTS / "table8" / ("" if name == "table8" else name)
+    table = json.loads((folder / "validation.json").read_text(encoding="utf-8"))
+    assert (folder / "validation.md").read_text(encoding="utf-8") == validation_table.markdown(table)
+    experiment = load_translation(ROOT / f"configs/{table['experiment']}.yaml")
+    assert {row["family"]: row["options"] for row in table["rows"]} == {
+        name: how["options"] for name, how in experiment.families.items()
+    }
+    assert (table["seeds"], table["options"]) == (experiment.seeds, experiment.options)
+
+
+def test_the_page_and_the_readme_have_the_tables_in_translation(page, translation):
+    folder, readme = RESULTS / "table8", (ROOT / "README.md").read_text(encoding="utf-8")
+    lengths = json.loads((folder / "lengths.json").read_text(encoding="utf-8"))
+    assert (folder / "lengths.md").read_text(encoding="utf-8") == length_table.markdown(lengths)
+    for path in (folder / "table8.md", folder / "lengths.md", folder / "tuning/validation.md"):
+        rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
+        assert len(rows) > 2 and all(row in page for row in rows), path
+    for row in translation[1]["rows"]:
+        for test in translation[0].tests:
+            assert table8.plus_minus(row["tests"][test]["bleu"]) in readme
+
+
+def test_no_result_names_a_folder_of_a_machine():
+    for path in RESULTS.rglob("*"):
+        if path.suffix in (".md", ".json", ".csv", ".sha256"):
+            assert not re.search(r"(?<![\w.])/(work|home|root|tmp|usr)/", path.read_text(encoding="utf-8")), path
 
 
 def test_what_the_page_links_to_is_there(page):
