@@ -16,7 +16,8 @@ from benchmarks.config import DTYPES, SWEEPS, LayerConfig, parse_changes
 from benchmarks.layers import MEASURES, SWEPT, TITLES, Contestants, Effort, Setting, layers_only
 from benchmarks.memory import MemoryUnknown
 from benchmarks.registry import NAIVE, OURS, RIVAL, Contestant, choose, contestants, running_backend
-from benchmarks.results import Environment, Row, check_writable, cores, table, write_csv
+from benchmarks.results import Environment, Row, check_writable, table, write_csv
+from rims_nlp.machine import cores
 
 RESULTS = Path(__file__).with_name("results")
 QUICK = Effort(rounds=7, passes=3, new_shapes=4)

@@ -25,11 +25,11 @@ from fairseq_plugins.scoring import check_line_counts, paired_bootstrap, read_li
 METRICS = ("bleu", "chrf")
 SCORE_KEYS = (*METRICS, *(f"{metric}_signature" for metric in METRICS), "lines", "seconds")
 MODEL_KEYS = (
-    "arch", "parameters", "updates", "training_seconds", "words_per_second", "best_valid_loss", "threads", "data",
+    "arch", "parameters", "updates", "training_seconds", "words_per_second", "threads", "machine", "data",
     "versions",
 )  # fmt: skip
 BASELINE = "lstm"
-SIGNIFICANT = 0.05
+SIGNIFICANT = 0.025  # of each side: sacreBLEU's p-value has one tail where a difference is clear
 # Goyal et al. (2021), Recurrent Independent Mechanisms, Appendix F, Table 8: BLEU of models trained on WMT,
 # tested on IWSLT14 en-de; by family, then by the number of pairs trained on (en-de; en-de and en-fr).
 PAPER = {
@@ -102,16 +102,21 @@ def common_signature(experiment: TranslationExperiment, results: dict[Cell, Fini
     return seen.pop()
 
 
-def table_row(family: str, setting: str, pairs: list[str], cells: list[Finished], p: dict[str, Any]) -> dict[str, Any]:
-    """One row of the table.
+def differences(cells: dict[int, Finished], others: dict[int, Finished], test: str) -> dict[int, float]:
+    """Seed -> BLEU on a test set, less that of another model."""
+    return {
+        seed: round(cells[seed].scores[test]["bleu"] - other.scores[test]["bleu"], 2) for seed, other in others.items()
+    }
 
-    Args:
-        family: name of the family.
-        setting: name of the setting.
-        pairs: the setting's language pairs.
-        cells: what it left, one per seed.
-        p: test set -> seed -> p-value.
-    """
+
+def table_row(
+    experiment: TranslationExperiment, results: dict[Cell, Finished], family: str, setting: str, p: dict[str, Any]
+) -> dict[str, Any]:
+    """One row of the table; ``p`` is test set -> seed -> p-value."""
+    by_seed = {seed: results[Cell(family, setting, seed)] for seed in experiment.seeds}
+    compared = BASELINE in experiment.families and family != BASELINE
+    baseline = {seed: results[Cell(BASELINE, setting, seed)] for seed in experiment.seeds if compared}
+    cells, pairs = list(by_seed.values()), experiment.settings[setting]
     models = [cell.model for cell in cells]
     speeds = [model["words_per_second"] for model in models if model["words_per_second"]]
     decoded = [_total(cell, "lines") / _total(cell, "seconds") for cell in cells]
@@ -119,11 +124,15 @@ def table_row(family: str, setting: str, pairs: list[str], cells: list[Finished]
         test: {
             **{metric: spread([cell.scores[test][metric] for cell in cells]) for metric in METRICS},
             "p_values": p[test],
+            "differences": differences(by_seed, baseline, test),
         }
         for test in p
     }
     first, *others = p
-    gaps = {test: spread([cell.scores[test]["bleu"] - cell.scores[first]["bleu"] for cell in cells]) for test in others}
+    gaps = {
+        test: spread([round(cell.scores[test]["bleu"] - cell.scores[first]["bleu"], 2) for cell in cells])
+        for test in others
+    }
     return {
         "family": family,
         "setting": setting,
@@ -151,10 +160,11 @@ def effect(
     couples: dict[int, tuple[Finished, Finished]], test: str, references: list[str], samples: int
 ) -> dict[str, Any]:
     """What changes on a test set from the first to the second model of each seed: BLEU, and the p-values of that."""
+    first, second = ({seed: couple[place] for seed, couple in couples.items()} for place in (0, 1))
+    changes = differences(second, first, test)
     return {
-        "bleu": spread(
-            [after.scores[test]["bleu"] - before.scores[test]["bleu"] for before, after in couples.values()]
-        ),
+        "bleu": spread(list(changes.values())),
+        "differences": changes,
         "p_values": {
             seed: paired_bootstrap(
                 before.hypotheses[test], {"new": after.hypotheses[test]}, references, samples=samples
@@ -202,11 +212,10 @@ def collect(experiment: TranslationExperiment) -> dict[str, Any]:
     results = {cell: read_cell(experiment, cell, references) for cell in experiment.cells()}
     signatures = {metric: common_signature(experiment, results, metric) for metric in METRICS}
     rows = []
-    for setting, pairs in experiment.settings.items():
+    for setting in experiment.settings:
         p = {test: p_values(experiment, results, lines, setting, test) for test, lines in references.items()}
         for family in experiment.families:
-            cells = [results[Cell(family, setting, seed)] for seed in experiment.seeds]
-            rows.append(table_row(family, setting, pairs, cells, {test: p[test][family] for test in p}))
+            rows.append(table_row(experiment, results, family, setting, {test: p[test][family] for test in p}))
     return {
         "experiment": experiment.name,
         "target_pair": experiment.target_pair,
@@ -222,8 +231,9 @@ def collect(experiment: TranslationExperiment) -> dict[str, Any]:
 
 
 def is_significant(result: dict[str, Any]) -> bool:
-    """Whether the difference holds at every seed."""
-    return bool(result["p_values"]) and max(result["p_values"].values()) < SIGNIFICANT
+    """Whether the same side is ahead at every seed, by more than chance explains."""
+    signs = {difference > 0 for difference in result["differences"].values()}
+    return len(signs) == 1 and max(result["p_values"].values()) < SIGNIFICANT
 
 
 def bleu_text(result: dict[str, Any]) -> str:
@@ -266,13 +276,14 @@ def markdown(table: dict[str, Any], tests: list[str]) -> str:
     notes = [
         f"{averaged if len(seeds) > 1 else f'one seed ({seeds[0]})'}; detokenised {table['target_pair']}.",
         f"BLEU: `{table['signatures']['bleu']}`. chrF: `{table['signatures']['chrf']}`.",
-        "p: paired bootstrap of BLEU against the LSTM trained on the same pairs with the same seed "
-        f"({table['bootstrap_samples']} samples), the largest over the seeds; * marks a difference, for better or "
-        f"worse, with p below {SIGNIFICANT} at every seed.",
+        "p: sacreBLEU's paired bootstrap of BLEU against the LSTM trained on the same pairs with the same seed "
+        f"({table['bootstrap_samples']} samples), the largest over the seeds; it has one tail, so * marks what is "
+        f"better, or worse, at every seed with p below {SIGNIFICANT}.",
         "BLEU paper: Goyal et al. (2021), Table 8, trained on WMT and tested on IWSLT14; other data and other sizes, "
         "so compare the order, not the figures; after a short training the order says little too.",
         "training: wall time, validation included. words/s: target subword tokens in training, the median. "
-        "sentences/s: beam search over all test sets.",
+        "sentences/s: beam search over all test sets. All three depend on what else the machine did; benchmarks/ "
+        "compares speeds.",
     ]
     parts = [f"# {table['experiment']}", "", *lines, "", *(f"- {note}" for note in notes), ""]
     return "\n".join([*parts, *(effects_markdown(table, tests) if table["effects"] else [])])
@@ -294,7 +305,10 @@ def effects_markdown(table: dict[str, Any], tests: list[str]) -> list[str]:
             *(p_text(result) for result in results),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    note = "- The difference that more pairs make to a family; p and * as above, against the same family and seed."
+    note = (
+        "- The difference that more pairs make to a family at the options of the experiment; p and * as above, against "
+        "the same family and seed. In an update with more pairs there are fewer sentences of each."
+    )
     return [*lines, "", note, ""]
 
 

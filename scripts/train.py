@@ -26,11 +26,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from experiment import Cell, Experiment, load_experiment
 from files import write_json, written_whole
 
+from rims_nlp.machine import cores, processor
+
 ROOT = Path(__file__).resolve().parents[1]
 USER_DIR = ROOT / "fairseq_plugins"
+SHOWN_EVERY = 60.0  # seconds between two lines of progress, at least
 LOGGED = re.compile(r"\| (train_inner|train|valid) \| (\{.*\})\s*$")
 PARAMETERS = re.compile(r"num\. shared model params: [\d,]+ \(num\. trained: ([\d,]+)\)")
 STARTED = "=== fairseq-train started"
@@ -157,7 +161,8 @@ def run_training(command: list[str], directory: Path, threads: int, lock: int) -
 
 
 def follow(process: subprocess.Popen, log: Path, begin: int, name: str, interval: float = 0.5) -> None:
-    """Print a line for every validation that the log reports, until the process ends."""
+    """Print a line for every validation that the log reports, and now and then in between, until the process ends."""
+    shown = time.monotonic()
     with open(log, encoding="utf-8", errors="replace") as file:
         file.seek(begin)
         pending = ""
@@ -165,13 +170,20 @@ def follow(process: subprocess.Popen, log: Path, begin: int, name: str, interval
             ended = process.poll() is not None
             *lines, pending = (pending + file.read()).split("\n")
             for stage, values in parse_log("\n".join(lines)):
-                if stage == "valid":
-                    shown = {"loss": "valid_loss", "perplexity": "valid_ppl", "accuracy": "valid_accuracy"}
-                    known = [f"{what} {values[key]}" for what, key in shown.items() if key in values]
-                    print(f"{name}: update {values['valid_num_updates']}, valid {', '.join(known)}", flush=True)
+                if stage == "valid" or stage == "train_inner" and time.monotonic() - shown > SHOWN_EVERY:
+                    print(f"{name}: {progress(stage, values)}", flush=True)
+                    shown = time.monotonic()
             if ended:
                 return
             time.sleep(interval)
+
+
+def progress(stage: str, values: dict[str, Any]) -> str:
+    """A line of the log for a reader."""
+    names = {"loss": "loss", "perplexity": "ppl", "accuracy": "accuracy", "words/s": "wps"}
+    prefix, kind = ("valid_", "valid ") if stage == "valid" else ("", "")
+    known = [f"{what} {values[prefix + key]}" for what, key in names.items() if prefix + key in values]
+    return f"update {values[prefix + 'num_updates']}, {kind}{', '.join(known)}"
 
 
 def parse_log(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -219,13 +231,20 @@ def summarise(experiment: Experiment, cell: Cell) -> dict[str, Any]:
         "words_per_second": words_per_second(text),
         "best_valid_loss": min(losses, default=None),
         "threads": experiment.threads,
-        "command": train_command(experiment, cell)[1:],
+        "machine": machine(),
+        "command": [word.replace(f"{ROOT}{os.sep}", "") for word in train_command(experiment, cell)[1:]],
         "data": recipe(experiment, cell)["data"],
         "versions": {
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in ("torch", "fairseq-fixed", "sentencepiece")},
         },
     }
+
+
+def machine() -> str:
+    """What this trains on."""
+    devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return ", ".join([f"{processor()}, {cores()} cores", *devices])
 
 
 def complete(experiment: Experiment, cell: Cell) -> None:

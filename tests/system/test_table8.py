@@ -33,7 +33,7 @@ def finished(tmp_path, monkeypatch):
     for cell in experiment.cells():
         experiment.model_dir(cell).mkdir(parents=True)
         model = {"parameters": 1000 * cell.seed, "updates": 7, "training_seconds": SECONDS[cell.family] * cell.seed,
-                 "words_per_second": 100.0 * cell.seed, "arch": f"{cell.family}_tiny", "best_valid_loss": 1.5,
+                 "words_per_second": 100.0 * cell.seed, "arch": f"{cell.family}_tiny", "machine": "one",
                  "threads": 1, "data": "d1", "versions": {"torch": "2"}, "command": ["/home/somebody"]}  # fmt: skip
         (experiment.model_dir(cell) / "model.json").write_text(json.dumps(model))
         for test in experiment.tests:
@@ -65,12 +65,31 @@ def test_numbers_of_the_table(finished):
 def test_paired_bootstrap_marks_what_differs_from_the_lstm(finished):
     rows = {row["family"]: row["tests"]["in_domain"] for row in table8.collect(finished)["rows"]}
     assert set(rows["rims"]["p_values"]) == {1, 2}
-    assert max(rows["rims"]["p_values"].values()) < 0.05
+    bleu = [rows[family]["bleu"]["values"] for family in ("rims", "lstm")]
+    assert list(rows["rims"]["differences"].values()) == [
+        round(rims - lstm, 2) for rims, lstm in zip(*bleu, strict=True)
+    ]
+    assert max(rows["rims"]["p_values"].values()) < 0.025
     assert table8.bleu_text(rows["rims"]).endswith("*")
     assert rows["lstm"]["p_values"] == {}
     # The same translation as the LSTM's.
     assert rows["transformer"]["p_values"] == {1: 1.0, 2: 1.0}
     assert not table8.bleu_text(rows["transformer"]).endswith("*")
+
+
+@pytest.mark.parametrize(
+    ("differences", "p", "starred"),
+    [
+        ([3.0, 0.4], [0.001, 0.024], True),
+        ([-3.0, -0.4], [0.001, 0.024], True),
+        ([3.0, -3.0], [0.001, 0.001], False),  # the seeds contradict each other
+        ([3.0, 0.4], [0.001, 0.026], False),
+        ([], [], False),  # the LSTM itself
+    ],
+)
+def test_a_star_stands_where_all_seeds_agree(differences, p, starred):
+    result = {"differences": dict(enumerate(differences)), "p_values": dict(enumerate(p))}
+    assert table8.is_significant(result) == starred
 
 
 def test_what_a_second_pair_changes_is_told_by_family_and_seed(finished):
@@ -81,7 +100,7 @@ def test_what_a_second_pair_changes_is_told_by_family_and_seed(finished):
     table = table8.collect(finished)
     lstm = next(row for row in table["rows"] if (row["family"], row["setting"]) == ("lstm", "multitask"))
     assert lstm["gaps"]["transfer"]["values"] == [
-        100.0 - value for value in lstm["tests"]["in_domain"]["bleu"]["values"]
+        round(100.0 - value, 2) for value in lstm["tests"]["in_domain"]["bleu"]["values"]
     ]
     assert f" | {table8.plus_minus(lstm['gaps']['transfer'], '{:+.2f}')} | 20.37 | " in table8.markdown(
         table, finished.tests
@@ -95,6 +114,7 @@ def test_what_a_second_pair_changes_is_told_by_family_and_seed(finished):
     assert max(gained["p_values"].values()) < 0.05
     assert found["lstm"]["tests"]["in_domain"] == {
         "bleu": {"mean": 0.0, "std": 0.0, "values": [0.0, 0.0]}, "p_values": {1: 1.0, 2: 1.0},
+        "differences": {1: 0.0, 2: 0.0},
     }  # fmt: skip
     assert [found[family]["paper_bleu"] for family in ("rims", "lstm", "transformer")] == [0.52, -0.95, 0.03]
     text = table8.markdown(table, finished.tests)

@@ -18,7 +18,7 @@ from experiment import Cell, load_experiment
 from fairseq_plugins.inference import load_translator
 from tests.system import toy_models
 from tests.system.toy_experiment import write_experiment
-from tests.system.toy_models import snakemake
+from tests.system.toy_models import ROOT, snakemake
 
 CELL = Cell("lstm", "single", 1)
 LOG = """\
@@ -84,6 +84,7 @@ def test_the_model_directory_has_all_that_translation_needs(killed_then_resumed)
     assert (model["arch"], model["task"], model["lang_pairs"]) == ("lstm_seq2seq_tiny", "translation", ["en-de"])
     assert 1e5 < model["parameters"] < 1e7
     assert model["training_seconds"] > 0 and model["words_per_second"] > 0
+    assert "cores" in model["machine"] and str(ROOT) not in json.dumps(model)
     assert set(model["versions"]) == {"python", "torch", "fairseq-fixed", "sentencepiece"}
 
 
@@ -262,6 +263,19 @@ def test_the_arguments_are_shown_for_a_shell(tmp_path, monkeypatch, capsys):
     assert not Path("runs").exists()
     assert train.main([*options, "--seed", "7"]) == 1
     assert "has no cell lstm.single.seed7" in capsys.readouterr().err
+
+
+def test_progress_is_shown_between_validations(tmp_path, monkeypatch, capsys):
+    (tmp_path / "log").write_text(LOG)
+    with subprocess.Popen(["true"]) as process:
+        train.follow(process, tmp_path / "log", 0, "cell", interval=0)
+        assert capsys.readouterr().out == "cell: update 4, valid loss 3.5, perplexity 11\n"
+        monkeypatch.setattr(train, "SHOWN_EVERY", -1)
+        train.follow(process, tmp_path / "log", 0, "cell", interval=0)
+    assert capsys.readouterr().out.splitlines() == [
+        "cell: update 2, words/s 100", "cell: update 4, words/s 900", "cell: update 4, valid loss 3.5, perplexity 11",
+        "cell: update 6, words/s 300",
+    ]  # fmt: skip
 
 
 def test_figures_of_the_log():
