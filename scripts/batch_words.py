@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data_prep import indexed
 
-# Assumed of WMT14: training pairs after cleaning, and target subwords of a pair in a joint vocabulary of 32,000, its
-# end included.
-WMT14_PAIRS = {"en-de": 4_500_000, "en-fr": 36_000_000}
-WMT14_SUBWORDS = {"en-de": 30, "en-fr": 35}
+# Assumed: training pairs of the catalogue's data sets, after cleaning.
+DATASET_PAIRS = {"wmt14.en-de": 4_500_000, "wmt14.en-fr": 36_000_000}
 MOST = 2_000_000  # pairs that batches are made of; more change their words by less than 1 %
 
 Lengths = NDArray[np.int32]  # of sentence pairs, shape (pairs, 2): subwords of the source and of the target
@@ -33,13 +32,23 @@ def read_lengths(folders: Iterable[Path], pair: str) -> Lengths:
     return np.stack(sides, axis=1)
 
 
-def one_shard(lengths: Mapping[str, Lengths], shards: int) -> dict[str, Lengths]:
-    """Lengths as one of the shards of WMT14's text would have, drawn from those of the stand-in.
+def known_sizes(data: Mapping[str, Any]) -> dict[str, int]:
+    """Language pair -> sentence pairs of its training text, where a ``data:`` mapping takes it from the catalogue."""
+    sources = {pair: [source.get("dataset") for source in how["train"]] for pair, how in data["pairs"].items()}
+    return {
+        pair: sum(DATASET_PAIRS[name] for name in names)
+        for pair, names in sources.items()
+        if all(name in DATASET_PAIRS for name in names)
+    }
 
-    There are as many as of WMT14, or as of the stand-in where a pair is not WMT14's. More than ``MOST`` are too many:
-    then all pairs have fewer, in the same proportion.
+
+def one_shard(lengths: Mapping[str, Lengths], sizes: Mapping[str, int], shards: int) -> dict[str, Lengths]:
+    """Lengths as one of the shards of the real text would have, drawn from those of the stand-in.
+
+    There are as many as ``sizes`` says, or as of the stand-in where a pair's is not known. More than ``MOST`` are too
+    many: then all pairs have fewer, in the same proportion.
     """
-    counts = {pair: WMT14_PAIRS.get(pair, len(found)) / shards for pair, found in lengths.items()}
+    counts = {pair: sizes.get(pair, len(found)) / shards for pair, found in lengths.items()}
     scale = min(1.0, MOST / max(counts.values()))
     rng = np.random.default_rng(1)
     return {pair: found[rng.integers(len(found), size=round(scale * counts[pair]))] for pair, found in lengths.items()}

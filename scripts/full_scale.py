@@ -14,6 +14,7 @@ import contextlib
 import json
 import logging
 import os
+import shlex
 import statistics
 import sys
 import time
@@ -22,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from batch_words import WMT14_PAIRS, WMT14_SUBWORDS, one_shard, read_lengths, words_per_batch
+from batch_words import known_sizes, one_shard, read_lengths, words_per_batch
 from experiment import Cell, TranslationExperiment, load_translation
 from files import write_json, write_text
 from stand_in import data_config
-from train import speeds, train_cell
+from train import machine, speeds, train_cell
 
 from data_prep import experiment_file
 from data_prep.prepare import prepare
@@ -78,6 +79,7 @@ class Estimate:
         cores: processors that the training kept busy on average.
         updates: that the file asks for.
         words_per_update: target words of one of its updates, by language pair, on average.
+        passes: how often the updates go through the training text of the target pair; None where its size is not known.
     """
 
     family: str
@@ -87,18 +89,13 @@ class Estimate:
     cores: float
     updates: int
     words_per_update: dict[str, float]
+    passes: float | None
 
     @property
     def hours(self) -> float:
         """Of all updates, on the machine that was measured."""
         words = self.updates * sum(self.words_per_update.values())
         return words / statistics.median(self.words_per_second) / 3600
-
-    def passes(self, pair: str) -> float | None:
-        """How often the updates go through the training text of a pair; None where its size is not known."""
-        if pair not in self.words_per_update or pair not in WMT14_PAIRS:
-            return None
-        return self.updates * self.words_per_update[pair] / (WMT14_PAIRS[pair] * WMT14_SUBWORDS[pair])
 
 
 def option(arguments: list[str], name: str, default: int | None = None) -> int:
@@ -153,7 +150,8 @@ def in_float32(words: list[str]) -> list[str]:
 def words_per_update(tried: TranslationExperiment, cell: Cell, plan: Plan) -> dict[str, float]:
     """Target words of an update as planned, by language pair, on average; lengths are those of the stand-in."""
     lengths = {pair: read_lengths(tried.train_folders, pair) for pair in tried.settings[cell.setting]}
-    per_batch = words_per_batch(one_shard(lengths, tried.shards), plan.max_tokens)
+    shard = one_shard(lengths, known_sizes(tried.data_config), tried.shards)
+    per_batch = words_per_batch(shard, plan.max_tokens)
     return {pair: plan.batches * words for pair, words in per_batch.items()}
 
 
@@ -174,7 +172,16 @@ def estimate(tried: TranslationExperiment, cell: Cell, plan: Plan) -> Estimate:
     if not measured:
         raise ValueError(f"{directory / 'train.log'}: no update after the first {WARMUP}; give more --updates")
     model = json.loads((directory / "model.json").read_text(encoding="utf-8"))
-    return Estimate(cell.family, cell.setting, model["parameters"], measured, cores, plan.updates, words)
+    return Estimate(
+        cell.family, cell.setting, model["parameters"], measured, cores, plan.updates, words, passes(tried, plan, words)
+    )
+
+
+def passes(tried: TranslationExperiment, plan: Plan, words: dict[str, float]) -> float | None:
+    """How often the planned updates go through the training text of the target pair; None if its size is not known."""
+    pair = tried.target_pair
+    size = known_sizes(tried.data_config).get(pair)
+    return None if size is None else plan.updates * words[pair] / (size * subwords_per_pair(tried.data)[pair])
 
 
 def cpu_seconds() -> float:
@@ -198,7 +205,7 @@ def report(experiment: TranslationExperiment, estimates: list[Estimate], how: di
         "",
         f"| family | setting | parameters | words/s | cores | updates | words an update | passes over {pair} | hours |",
         "|---|---|---:|---:|---:|---:|---:|---:|---:|",
-        *(table_row(one, pair) for one in estimates),
+        *(table_row(one) for one in estimates),
         "",
         f"All {len(experiment.cells())} models, {len(experiment.seeds)} of each: "
         f"{len(experiment.seeds) * sum(one.hours for one in estimates):,.0f} hours of one such device.",
@@ -208,10 +215,9 @@ def report(experiment: TranslationExperiment, estimates: list[Estimate], how: di
     return "\n".join(lines) + "\n"
 
 
-def table_row(one: Estimate, pair: str) -> str:
+def table_row(one: Estimate) -> str:
     """Of one model; the slowest and the fastest update in brackets."""
     speed = one.words_per_second
-    passes = one.passes(pair)
     cells = [
         one.family,
         one.setting,
@@ -220,7 +226,7 @@ def table_row(one: Estimate, pair: str) -> str:
         f"{one.cores:.2f}",
         f"{one.updates:,}",
         f"{sum(one.words_per_update.values()):,.0f}",
-        "" if passes is None else f"{passes:.1f}",
+        "" if one.passes is None else f"{one.passes:.1f}",
         f"{one.hours:,.1f}",
     ]
     return f"| {' | '.join(cells)} |"
@@ -228,19 +234,22 @@ def table_row(one: Estimate, pair: str) -> str:
 
 def notes(how: dict[str, Any]) -> list[str]:
     """How the figures came about, and how to use them for another machine."""
-    assumed = ", ".join(f"{WMT14_PAIRS[pair]:,} pairs of {WMT14_SUBWORDS[pair]} ({pair})" for pair in WMT14_PAIRS)
+    assumed = ", ".join(f"{size:,} ({pair})" for pair, size in how["sizes"].items())
+    sizes = [f"- Assumed of the training text, sentence pairs after cleaning: {assumed}."] if assumed else []
     made = ", ".join(f"{count:.1f} ({pair})" for pair, count in how["subwords_per_pair"].items())
     precision = f"Float32 instead of {' '.join(how['left_out'])}, as there is no GPU; " if how["left_out"] else ""
     return [
         "- Words are target subwords and ends of sentences, as fairseq counts them, of all pairs of a setting.",
-        f"- Measured: the median of the updates after the first {WARMUP}; in brackets the slowest and the fastest. "
+        f"- Made by: `{how['command']}`, on {how['machine']}.",
+        f"- Measured: the median of {how['updates'] - WARMUP} updates, those after the first {WARMUP}; in brackets the "
+        f"slowest and the fastest. "
         f"{precision}batches of up to {how['max_tokens']:,} tokens, the file's --update-freq, "
         f"CPU threads: {how['threads']}.",
         "- Cores: processors that the training kept busy. On a CPU, fewer than its threads mean that other jobs had "
         "them, and that the hours are too many in proportion.",
         "- Words of an update: the average of the file's own --max-tokens and --update-freq, on as many sentences as a "
-        f"shard of WMT14 has, of the lengths of the stand-in; its translations have {made} subwords.",
-        f"- Assumed of WMT14, target subwords: {assumed}.",
+        f"shard of the text has, of the lengths of the stand-in; its translations have {made} subwords.",
+        *sizes,
         "- Not counted: preparing the data, validating, saving, scoring.",
         "- Another device takes hours × (words/s here) / (words/s there); this command measures it there. N devices "
         "take at best 1/N of the time.",
@@ -263,6 +272,9 @@ def run(arguments: argparse.Namespace) -> str:
     """
     if arguments.updates <= WARMUP:
         raise ValueError(f"--updates must be at least {WARMUP + 1}, {WARMUP} are not measured; got {arguments.updates}")
+    for name in ("pairs", "max_tokens", "threads"):
+        if getattr(arguments, name) is not None and getattr(arguments, name) < 1:
+            raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(arguments, name)}")
     experiment = load_translation(arguments.config)
     max_tokens = arguments.max_tokens or (None if torch.cuda.is_available() else CPU_TOKENS)
     tried = stand_in_experiment(experiment, arguments.updates, max_tokens, arguments.threads)
@@ -277,10 +289,14 @@ def run(arguments: argparse.Namespace) -> str:
         estimates = [estimate(tried, cell, plan) for cell, plan in plans.items()]
         how = {
             "device": device_name(),
+            "machine": machine(),
             "threads": tried.threads,
             "max_tokens": max_tokens or max(plan.max_tokens for plan in plans.values()),
             "left_out": [] if torch.cuda.is_available() else sorted(wanted & MIXED_PRECISION),
             "subwords_per_pair": subwords_per_pair(tried.data),
+            "sizes": known_sizes(experiment.data_config),
+            "updates": arguments.updates,
+            "command": shlex.join(["python", "scripts/full_scale.py", *arguments.command]),
             "load": round(os.getloadavg()[0], 1),
             "torch": torch.__version__,
         }
@@ -306,8 +322,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--max-tokens", type=int, metavar="N",
                         help=f"of a batch (default: {CPU_TOKENS} on a CPU, else as in the file)")  # fmt: skip
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: as in the file)")
+    arguments = parser.parse_args(argv)
+    arguments.command = sys.argv[1:] if argv is None else argv
     try:
-        print(run(parser.parse_args(argv)), end="")
+        print(run(arguments), end="")
     except (OSError, ValueError) as error:
         print(f"full_scale.py: {error}", file=sys.stderr)
         return 1

@@ -57,16 +57,17 @@ def examine(arguments: argparse.Namespace) -> dict[str, Any]:
         ValueError: if texts cannot be read or are not aligned, or :func:`losses` refuses the model.
     """
     with open_source(arguments.text) as stream:
-        lines = list(itertools.islice(read_segments(stream, arguments.text), arguments.limit))
+        lines = list(read_segments(stream, arguments.text))
     found = {}
     for language, path in arguments.reference:
-        references = read_lines(path)[: arguments.limit]
+        references = read_lines(path)
         check_line_counts(lines, references, arguments.text, path)
-        found[language] = losses(arguments.model, language, lines, references, arguments.batch_size)
+        chosen = lines[: arguments.limit], references[: arguments.limit]
+        found[language] = losses(arguments.model, language, *chosen, arguments.batch_size)
     pairs = itertools.combinations(found, 2)
     return {
         "model": str(arguments.model),
-        "lines": len(lines),
+        "lines": len(lines[: arguments.limit]),
         "languages": found,
         "correlation": {f"{a}-{b}": correlation(found[a]["without"], found[b]["without"]) for a, b in pairs},
         "command": shlex.join(["python", "scripts/task_units.py", *arguments.command]),

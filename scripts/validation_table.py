@@ -16,8 +16,7 @@ from figures import duration, plus_minus, read_json, spread
 from files import write_json, write_text
 from learning_curves import learning_curves
 
-MODEL_KEYS = ("arch", "parameters", "updates", "training_seconds", "words_per_second", "data")
-
+MODEL_KEYS = ("arch", "parameters", "updates", "training_seconds")
 
 Curves = dict[Cell, list[tuple[int, float]]]
 
@@ -82,7 +81,8 @@ def markdown(table: dict[str, Any]) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     notes = [
         f"valid ppl: the lowest perplexity of a subword of the validation text, {table['target_pair']}; "
-        f"seeds {', '.join(map(str, table['seeds']))}.",
+        f"{'mean ± standard deviation over the seeds' if len(table['seeds']) > 1 else 'one seed'}, "
+        f"{', '.join(map(str, table['seeds']))}.",
         f"Options of all: `{shlex.join(table['options'])}`.",
         "training: wall time, validation included.",
     ]

@@ -22,7 +22,7 @@ STARTED_BY_TORCHRUN = "TORCHELASTIC_RUN_ID"
 def needed() -> bool:
     """Whether fairseq still returns before it looks at the environment."""
     source = inspect.getsource(distributed_utils.infer_init_method)
-    return source.find("distributed_world_size == 1") < source.find("MASTER_ADDR")
+    return 0 <= source.find("distributed_world_size == 1") < source.find("MASTER_ADDR")
 
 
 def apply() -> None:

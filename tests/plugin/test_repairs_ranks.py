@@ -19,7 +19,7 @@ from fairseq.optim.fp16_optimizer import FP16Optimizer
 from omegaconf import OmegaConf
 from torch import distributed, nn
 
-from fairseq_plugins.repairs import cpu_ddp
+from fairseq_plugins.repairs import cpu_ddp, torchrun_ranks
 from tests.plugin import toy
 from tests.plugin.original import without_repair
 
@@ -145,6 +145,7 @@ def test_one_process_of_torchrun_is_no_group(torchrun, monkeypatch):
 
 
 def test_fairseq_trains_a_model_in_every_process(torchrun):
+    assert torchrun_ranks.needed()
     ranks = ranks_of(1, inspect.unwrap(distributed_utils.call_main))
     assert (ranks.distributed_world_size, ranks.distributed_init_method) == (1, None)
 

@@ -39,14 +39,37 @@ def test_data_of_the_file_are_the_catalogues():
 
 
 def test_fairseq_knows_every_option_of_every_model():
-    from fairseq import options
-
-    experiment = replace(load_translation(WMT14), seeds=[1])
-    for cell in experiment.cells():
-        parsed = options.parse_args_and_arch(options.get_training_parser(), ["", *experiment.train_arguments(cell)])
+    experiment = load_translation(WMT14)
+    for cell, parsed in parsed_options(experiment):
         assert (parsed.max_update, parsed.update_freq, parsed.max_tokens) == (100_000, [8], 3584)
         assert (parsed.fp16, parsed.ddp_backend, parsed.distributed_world_size) == (True, "legacy_ddp", 1)
         assert parsed.best_checkpoint_metric == ("loss" if cell.setting == "single" else "en-de_loss")
+
+
+def parsed_options(experiment):
+    """The models of the first seed, with their options as fairseq understands them."""
+    from fairseq import options
+
+    for cell in replace(experiment, seeds=[1]).cells():
+        arguments = ["", *experiment.train_arguments(cell)]
+        yield cell, options.parse_args_and_arch(options.get_training_parser(), arguments)
+
+
+def test_options_are_tuned_as_they_are_used():
+    """The small experiment and its tries have the same options, but for the number of updates."""
+    used, tuned = (load_translation(ROOT / f"configs/table8_formal{suffix}.yaml") for suffix in ("", "_tuning"))
+    assert tuned.data_file == used.path
+    tries = {(parsed.arch, *experiment_options(cell, tuned)): parsed for cell, parsed in parsed_options(tuned)}
+    for cell, parsed in parsed_options(used):
+        if cell.setting == "single":
+            found = vars(tries[(parsed.arch, *experiment_options(cell, used))])
+            different = {name for name, value in vars(parsed).items() if found[name] != value}
+            assert different == {"max_update", "save_interval_updates"}
+
+
+def experiment_options(cell, experiment):
+    """A family's own options."""
+    return tuple(experiment.families[cell.family]["options"])
 
 
 # The text
@@ -116,13 +139,19 @@ def test_words_per_batch_are_those_of_fairseqs_batches(tmp_path, pairs):
     assert sum(found.values()) == pytest.approx(np.mean(words))
 
 
-def test_a_shard_has_the_proportions_of_wmt14(monkeypatch):
+def test_a_shard_has_the_proportions_of_the_text(monkeypatch):
     monkeypatch.setattr(batch_words, "MOST", 3600)
+    sizes = batch_words.known_sizes(load_translation(WMT14).data_config)
+    assert sizes == {"en-de": 4_500_000, "en-fr": 36_000_000}
     lengths = {pair: np.array([[5, 7]]) for pair in ("en-de", "en-fr")}
-    drawn = batch_words.one_shard(lengths, shards=8)
+    drawn = batch_words.one_shard(lengths, sizes, shards=8)
     assert {pair: found.shape for pair, found in drawn.items()} == {"en-de": (450, 2), "en-fr": (3600, 2)}
     assert (drawn["en-de"] == [5, 7]).all()
-    assert batch_words.one_shard({"en-xx": np.ones((40, 2))}, shards=8)["en-xx"].shape == (5, 2)
+
+
+def test_text_of_other_origin_is_taken_as_large_as_its_stand_in():
+    assert batch_words.known_sizes(load_translation(ROOT / "configs/demo.yaml").data_config) == {}
+    assert batch_words.one_shard({"en-de": np.ones((40, 2))}, {}, shards=8)["en-de"].shape == (5, 2)
 
 
 # The estimate
@@ -131,13 +160,21 @@ def test_a_shard_has_the_proportions_of_wmt14(monkeypatch):
 def test_hours_by_hand():
     """100,000 updates of 9,000 and 18,000 words are 2,700 million words: 100 hours at 7,500 words a second."""
     words = {"en-de": 9_000.0, "en-fr": 18_000.0}
-    estimate = full_scale.Estimate("rims", "multitask", 44_000_000, [7_000.0, 7_500.0, 9_000.0], 0.5, 100_000, words)
+    estimate = full_scale.Estimate(
+        "rims", "multitask", 44_000_000, [7_000.0, 7_500.0, 9_000.0], 0.5, 100_000, words, 6.7
+    )
     assert estimate.hours == pytest.approx(100)
-    assert estimate.passes("en-de") == pytest.approx(900 / 135)
-    assert estimate.passes("en-xx") is None
-    assert full_scale.table_row(estimate, "en-de") == (
+    assert full_scale.table_row(estimate) == (
         "| rims | multitask | 44,000,000 | 7,500 [7,000–9,000] | 0.50 | 100,000 | 27,000 | 6.7 | 100.0 |"
     )
+
+
+def test_passes_by_hand(monkeypatch):
+    """100,000 updates of 9,000 words are 900 million; 4.5 million pairs of 30 words are 135."""
+    monkeypatch.setattr(full_scale, "subwords_per_pair", lambda data: {"en-de": 30.0})
+    plan, words = full_scale.Plan(100_000, 8, 3584), {"en-de": 9_000.0, "en-fr": 18_000.0}
+    assert full_scale.passes(load_translation(WMT14), plan, words) == pytest.approx(900 / 135)
+    assert full_scale.passes(load_translation(ROOT / "configs/demo.yaml"), plan, words) is None
 
 
 def test_plan_of_the_file():
@@ -176,6 +213,9 @@ def test_a_plan_without_numbers_is_refused(tmp_path, options, message):
         ),
         (["--config", str(ROOT / "configs/adding.yaml")], "is no experiment in translation"),
         (["--config", str(WMT14), "--updates", "2"], "--updates must be at least 3, 2 are not measured; got 2"),
+        (["--config", str(WMT14), "--pairs", "0"], "--pairs must be at least 1, got 0"),
+        (["--config", str(WMT14), "--max-tokens", "0"], "--max-tokens must be at least 1, got 0"),
+        (["--config", str(WMT14), "--threads", "-2"], "--threads must be at least 1, got -2"),
     ],
 )
 def test_what_cannot_be_estimated_is_refused_before_anything_is_written(tmp_path, capsys, arguments, message):

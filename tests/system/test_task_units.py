@@ -79,9 +79,10 @@ def test_options_that_are_refused(root, capsys, more, message):
     assert message in capsys.readouterr().err
 
 
-def test_texts_that_are_not_aligned(root, capsys):
+@pytest.mark.parametrize("limit", [(), ("--limit", "1")])
+def test_texts_that_are_not_aligned(root, capsys, limit):
     (root / "text/valid.es").write_text("una\n")
-    assert task_units.main(arguments(root, languages=("es", "de"))) == 1
+    assert task_units.main(arguments(root, *limit, languages=("es", "de"))) == 1
     assert "valid.en has 20 lines but" in capsys.readouterr().err
 
 

@@ -26,8 +26,7 @@ def trained(tmp_path, monkeypatch):
     for cell in experiment.cells():
         directory = experiment.model_dir(cell)
         directory.mkdir(parents=True)
-        model = {"arch": "rims_seq2seq_tiny", "parameters": 1234, "updates": 40, "training_seconds": 30.0 * cell.seed,
-                 "words_per_second": 9.0, "data": "x"}  # fmt: skip
+        model = {"arch": "rims_seq2seq_tiny", "parameters": 1234, "updates": 40, "training_seconds": 30.0 * cell.seed}
         (directory / "model.json").write_text(json.dumps(model))
         lines = [
             "| valid | " + json.dumps({"valid_ppl": str(value), "valid_num_updates": str(20 * number)})
