@@ -169,6 +169,20 @@ def test_every_parameter_learns(family, options):
     assert without == []
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_weights_in_half_precision(family, dtype):
+    """As --fp16 has them: it is no autocast."""
+    model = make_model(family)
+    expected = model(SOURCE, LENGTHS, TARGET)[0]
+    found = model.to(dtype)(SOURCE, LENGTHS, TARGET)[0]
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.double(), expected, rtol=0.05, atol=0.05)
+    found.float().pow(2).sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+    assert sum(float(p.grad.float().abs().sum()) > 0 for p in model.parameters() if p.grad is not None) > 10
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_embedding_sharing(family):
     own, tied, shared = (
