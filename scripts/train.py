@@ -75,7 +75,7 @@ def read_record(path: Path, entries: dict[str, type], way_out: str) -> dict[str,
 
 
 def check_recipe(directory: Path, wanted: dict[str, Any]) -> None:
-    """Record the recipe in a new directory, or compare it with the one recorded.
+    """Record the recipe in a new directory, or compare it with the one recorded; it may ask for more updates.
 
     Raises:
         ValueError: if the directory was begun with other options or other data, or its record is damaged.
@@ -91,6 +91,10 @@ def check_recipe(directory: Path, wanted: dict[str, Any]) -> None:
     found = read_record(path, {"arguments": list, "data": str}, way_out)
     if found == wanted:
         return
+    if asks_for_more(found, wanted):
+        train_further(directory)
+        write_json(path, wanted)
+        return
     if found["data"] != wanted["data"]:
         difference = "on data prepared differently"
     else:
@@ -99,6 +103,28 @@ def check_recipe(directory: Path, wanted: dict[str, Any]) -> None:
         f"{directory}: was begun {difference}; take the change back, give the experiment another name, "
         "or remove the directory to train anew"
     )
+
+
+def asks_for_more(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether two recipes differ in nothing but a larger ``--max-update``."""
+    (updates, rest), (more, others) = (_max_update(recipe["arguments"]) for recipe in (found, wanted))
+    return found["data"] == wanted["data"] and rest == others and updates is not None and (more or 0) > updates
+
+
+def _max_update(arguments: list[str]) -> tuple[int | None, list[str]]:
+    """The number that counts, the last one, and the arguments without any."""
+    places = [place for place, word in enumerate(arguments[:-1]) if word == "--max-update"]
+    dropped = {index for place in places for index in (place, place + 1)}
+    number = arguments[places[-1] + 1] if places else ""
+    rest = [word for index, word in enumerate(arguments) if index not in dropped]
+    return (int(number) if number.isdecimal() else None), rest
+
+
+def train_further(directory: Path) -> None:
+    """Let a directory count as one whose training was interrupted."""
+    (directory / "model.json").unlink(missing_ok=True)
+    with open(directory / "train.log", "a", encoding="utf-8") as log:
+        log.write(f"{STARTED} anew, for more updates\n")
 
 
 @contextlib.contextmanager

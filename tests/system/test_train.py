@@ -1,5 +1,6 @@
 """One cell: what training leaves, that a kill loses nothing, and what is not done twice."""
 
+import dataclasses
 import json
 import os
 import shlex
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -135,7 +137,7 @@ def test_the_workflow_keeps_a_finished_model_whose_recipe_was_changed(experiment
     status, output = snakemake(Path.cwd(), mark)
     assert status == 0 and "already trained" in output, output
     text = experiment.path.read_text()
-    experiment.path.write_text(text.replace("- 90\n", "- 300\n"))
+    experiment.path.write_text(text.replace("- 90\n", "- 60\n"))
     status, output = snakemake(Path.cwd(), mark)
     assert status != 0 and "was begun with" in output, output
     assert not Path(mark).exists()
@@ -177,11 +179,44 @@ def test_a_kill_after_training_only_repeats_the_last_step(experiment, monkeypatc
 def test_a_directory_begun_with_other_options_is_not_continued(experiment, monkeypatch, capsys):
     monkeypatch.setattr(train, "run_training", no_training)
     text = experiment.path.read_text()
-    experiment.path.write_text(text.replace("- 90\n", "- 300\n"))
+    experiment.path.write_text(text.replace("- 90\n", "- 60\n"))
     assert train.main(["--config", "toy.yaml", "--family", "lstm", "--setting", "single", "--seed", "1"]) == 1
     error = capsys.readouterr().err
-    assert "lstm.single.seed1: was begun with --task translation" in error and "--max-update 300" in error
+    assert "lstm.single.seed1: was begun with --task translation" in error and "--max-update 60" in error
     assert "remove the directory to train anew" in error
+
+
+def test_more_updates_continue_a_finished_model(experiment):
+    """What was learnt is kept, and the model counts as unfinished at once, whatever happens next."""
+    directory = experiment.model_dir(CELL)
+    more = dataclasses.replace(experiment, options=[*experiment.options, "--max-update", "94"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "run_training", mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train.train_cell(more, CELL)
+    assert not (directory / "model.json").exists() and not train.is_finished(directory / "train.log")
+    train.train_cell(more, CELL)
+    assert json.loads((directory / "model.json").read_text())["updates"] == 94
+    assert "Loaded checkpoint" in (directory / "train.log").read_text().split(train.STARTED)[-1]
+    with pytest.raises(ValueError, match=r"was begun with .*, now wanted: "):
+        train.train_cell(experiment, CELL)  # fewer
+
+
+@pytest.mark.parametrize(
+    ("arguments", "goes_on"),
+    [
+        (["--lr", "1", "--max-update", "9"], True),
+        (["--max-update", "3", "--lr", "1", "--max-update", "9"], True),
+        (["--lr", "2", "--max-update", "9"], False),
+        (["--lr", "1", "--max-update", "7"], False),
+        (["--lr", "1"], False),
+        (["--lr", "1", "--max-update"], False),
+    ],
+)
+def test_what_asks_for_more_updates_alone(arguments, goes_on):
+    found = {"arguments": ["--lr", "1", "--max-update", "8"], "data": "d"}
+    assert train.asks_for_more(found, {"arguments": arguments, "data": "d"}) == goes_on
+    assert not train.asks_for_more(found, {"arguments": arguments, "data": "other"})
 
 
 def test_a_directory_begun_on_other_data_is_not_continued(experiment):
