@@ -89,6 +89,14 @@ class Reader:
         if not isinstance(value, str) or value not in members:
             raise ValueError(f"{self.path}: {where} names {value!r}, but {among} has {', '.join(map(str, members))}")
 
+    def check_names(self, names: Collection[str], where: str) -> None:
+        """Refuse names that no cell of a Markdown table can hold."""
+        for name in names:
+            if set("|\r\n") & set(str(name)):
+                raise ValueError(
+                    f"{self.path}: {where} has the name {name!r}; a name stands in tables, so it is one line without |"
+                )
+
 
 def training(reader: Reader, train: Mapping[str, Any], settings: Collection[str], among: str) -> dict[str, Any]:
     """What the ``train:`` mappings of all experiments have in common, by the names of :class:`cells.Experiment`.
@@ -99,6 +107,7 @@ def training(reader: Reader, train: Mapping[str, Any], settings: Collection[str]
         settings: their names.
         among: the key that has them, for messages.
     """
+    reader.check_names(settings, among)
     return {
         "seeds": _seeds(reader, train),
         "families": _families(reader, train),
@@ -121,6 +130,7 @@ def _seeds(reader: Reader, train: Mapping[str, Any]) -> list[int]:
 def _families(reader: Reader, train: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Row name -> architecture and its own options."""
     families = reader.get(train, "families", dict, "train")
+    reader.check_names(families, "train.families")
     for family, how in families.items():
         reader.check_keys(how, FAMILY_KEYS, f"train.families.{family}")
     return {

@@ -26,7 +26,7 @@ def learning_curves(experiment: TranslationExperiment) -> dict[Cell, list[tuple[
     """The learning curve of every cell.
 
     Raises:
-        ValueError: if a log is missing.
+        ValueError: if a log is missing, or has no figure of the target pair.
     """
     curves = {}
     for cell in experiment.cells():
@@ -35,4 +35,7 @@ def learning_curves(experiment: TranslationExperiment) -> dict[Cell, list[tuple[
             raise ValueError(f"{path}: not found, so there is no learning curve; copy the complete model directory, "
                              "or train the cell again")  # fmt: skip
         curves[cell] = learning_curve(path.read_text(encoding="utf-8", errors="replace"), experiment.target_pair)
+        if not curves[cell]:
+            raise ValueError(f"{path}: has no validation of {experiment.target_pair}; remove the directory to train "
+                             "anew")  # fmt: skip
     return curves

@@ -56,6 +56,10 @@ class TranslationExperiment(Experiment):
         """The scores of one model on one test set; its hypotheses are beside it (``.hyp``)."""
         return self.root / "scores" / cell.name / f"{test}.json"
 
+    def hypothesis_file(self, cell: Cell, test: str) -> Path:
+        """The translation of one test set by one model, a segment a line."""
+        return self.score_file(cell, test).with_suffix(".hyp")
+
     def test_files(self, test: str) -> tuple[Path, Path]:
         """Source and reference text of one test set of the target pair."""
         prefix = self.data / "tests" / test / self.target_pair
@@ -155,6 +159,7 @@ def _target(reader: Reader, data: Mapping[str, Any], train: Mapping[str, Any]) -
     tests = reader.optional(texts, "tests", dict, f"data.pairs.{target_pair}")
     if not tests:
         raise ValueError(f"{reader.path}: data.pairs.{target_pair}.tests is empty, so nothing could be scored")
+    reader.check_names(tests, f"data.pairs.{target_pair}.tests")
     return target_pair, list(tests)
 
 

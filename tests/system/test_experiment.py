@@ -161,3 +161,17 @@ def test_a_pair_needs_two_languages(tmp_path):
     change(path, "data", "pairs", value={"ende": content["data"]["pairs"]["en-de"]})
     with pytest.raises(ValueError, match="train.settings.single must name pairs such as en-de, got 'ende'"):
         load_experiment(path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "where"),
+    [
+        (("train", "families"), {"a|b": {"arch": "x"}}, "train.families"),
+        (("train", "settings"), {"a|b": ["en-de"]}, "train.settings"),
+        (("data", "pairs", "en-de", "tests"), {"a\nb": {}}, "data.pairs.en-de.tests"),
+    ],
+)
+def test_a_name_that_no_table_can_hold_is_refused(tmp_path, keys, value, where):
+    path = change(write_experiment(tmp_path), *keys, value=value)
+    with pytest.raises(ValueError, match=rf"toy.yaml: {where} has the name 'a.*b'; .* one line without"):
+        load_experiment(path)
