@@ -33,12 +33,14 @@ import report_data  # noqa: E402
 from experiment import load_translation  # noqa: E402
 from learning_curves import learning_curves  # noqa: E402
 from report_charts import draw_curves, draw_lengths  # noqa: E402
-from report_units import explorer  # noqa: E402
+from report_units import LONGEST, explorer  # noqa: E402
 
 PAGE = Path(__file__).parent / "report_page"
 VERSIONS = ("torch", "numpy", "fairseq-fixed", "sacrebleu", "sentencepiece", "plotly")
 NO_RIMS = "No model of this experiment has RIMs, so there are no units to look at."
 NO_EXAMPLES = "This page was made without examples (--examples 0)."
+NO_FITTING = f"No sentence of this test set fits: an example and its translation have 1 to {LONGEST} subwords each."
+NO_SENTENCES = "This page was made without sentences of the test sets (--sentences 0)."
 CODE = re.compile(r"`([^`]*)`")
 
 
@@ -123,7 +125,7 @@ def configuration_html(found: dict[str, Any], signatures: dict[str, str], comman
     parts = [
         pairs_list(
             {
-                "experiment file": [found["file"], f"sha256 {found['file_sha256']}"],
+                "experiment": [f"{file['path']} sha256 {file['sha256']}" for file in found["files"]],
                 "data": [f"signature {found['data']['identity']}", found["data"]["command"],
                          versions_text(found["data"]["versions"])],
                 **signatures,
@@ -134,9 +136,11 @@ def configuration_html(found: dict[str, Any], signatures: dict[str, str], comman
     for test, texts in found["tests"].items():
         lines = [f"{path} sha256 {value}" for path, value in zip(texts["files"], texts["sha256"], strict=True)]
         parts.append(pairs_list({f"test set {test}": lines}))
-    parts.append(details("The experiment file", element("pre", html.escape(found["text"]), tabindex="0")))
+    for file in found["files"]:
+        parts.append(details(f"The file {file['path']}", element("pre", html.escape(file["text"]), tabindex="0")))
     for model in found["models"]:
-        hashes = [f"{test} sha256 {value}" for test, value in model["hypotheses_sha256"].items()]
+        translations = [f"{test}: {how['checkpoint']}, beam {how['beam']}, sha256 {how['sha256']}"
+                        for test, how in model["translations"].items()]  # fmt: skip
         content = {
             "architecture": model["arch"],
             "updates": model["updates"],
@@ -145,7 +149,7 @@ def configuration_html(found: dict[str, Any], signatures: dict[str, str], comman
             "data": f"signature {model['data']}",
             "versions": versions_text(model["versions"]),
             "checkpoint_best.pt": f"sha256 {model['checkpoint_sha256']}",
-            "translations": hashes,
+            "translations": translations,
         }
         parts.append(details(model["name"], pairs_list(content)))
     return "\n".join(parts)
@@ -180,6 +184,8 @@ def collect(experiment: TranslationExperiment, *, limit: int, examples: int) -> 
         "lengths": [draw_lengths(experiment, report_data.bleu_by_length(material, test)) for test in tests],
         "models": [model["name"] for model in units],
         "no_units": NO_RIMS if examples else NO_EXAMPLES,
+        "no_fitting": NO_FITTING,
+        "no_sentences": NO_SENTENCES if not limit else "",
     }  # fmt: skip
     return {
         "overview": overview,
@@ -222,9 +228,9 @@ def write_report(config: str, *, limit: int, examples: int, command: str) -> Pat
     Raises:
         ValueError: if the options are out of range, or the experiment is not finished.
     """
-    for name, value, least in (("--sentences", limit, 1), ("--examples", examples, 0)):
-        if value < least:
-            raise ValueError(f"{name} must be at least {least}, got {value}")
+    for name, value in (("--sentences", limit), ("--examples", examples)):
+        if value < 0:
+            raise ValueError(f"{name} must be at least 0, got {value}")
     experiment = load_translation(config)
     table, configuration = report_data.read_table(experiment), report_data.configuration(experiment)
     data = collect(experiment, limit=limit, examples=examples)
@@ -240,11 +246,12 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n"
         "  python scripts/report.py --config configs/demo.yaml\n"
-        "  python scripts/report.py --config configs/formal_small.yaml --sentences 3000 --examples 30",
+        "  python scripts/report.py --config configs/formal_small.yaml --sentences 3000 --examples 30\n"
+        "  python scripts/report.py --config configs/formal_small.yaml --sentences 0 --examples 0  # no text",
     )
     parser.add_argument("--config", required=True, metavar="YAML", help="experiment file; its table must be made")
     count: dict[str, Any] = {"type": int, "metavar": "N"}
-    text = "sentences of a test set in the viewer, at most, evenly spaced (default: %(default)s)"
+    text = "sentences of a test set in the viewer, at most, evenly spaced (default: %(default)s; 0: none)"
     parser.add_argument("--sentences", default=1000, help=text, **count)
     text = "sentences of a test set in the explorer of RIMs (default: %(default)s; 0: none)"
     parser.add_argument("--examples", default=12, help=text, **count)

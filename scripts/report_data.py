@@ -22,6 +22,14 @@ from fairseq_plugins.scoring import check_line_counts, read_lines
 
 LENGTHS = (5, 10, 15, 20, 30, 40)
 """Upper bounds of the buckets of source lengths, in words; the last bucket has none."""
+TABLE_KEYS = (
+    "experiment", "target_pair", "options", "setting_options", "family_options", "seeds", "bootstrap_samples",
+    "signatures", "rows", "effects",
+)  # fmt: skip
+ROW_KEYS = {
+    "family", "setting", "pairs", "tests", "gaps", "paper_bleu", "parameters", "training_seconds", "words_per_second",
+    "sentences_per_second", "models",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class Material:
                 for cell in self.experiment.cells()}  # fmt: skip
 
     def _read(self, cell: Cell, test: str) -> list[str]:
-        path = self.experiment.score_file(cell, test).with_suffix(".hyp")
+        path = self.experiment.hypothesis_file(cell, test)
         lines = read_lines(path)
         check_line_counts(lines, self.references[test], path, self.experiment.test_files(test)[1])
         return lines
@@ -84,27 +92,70 @@ def first_seed(experiment: TranslationExperiment) -> list[Cell]:
 
 
 def system_name(experiment: TranslationExperiment, cell: Cell) -> str:
-    """A model's name for people: family and what it was trained on."""
-    return f"{label(cell.family)}, {' + '.join(experiment.settings[cell.setting])}"
+    """A model's name for people: family and pairs trained on, with the setting where others have the same pairs."""
+    pairs = experiment.settings[cell.setting]
+    setting = f" ({cell.setting})" if list(experiment.settings.values()).count(pairs) > 1 else ""
+    return f"{label(cell.family)}, {' + '.join(pairs)}{setting}"
 
 
 def read_table(experiment: TranslationExperiment) -> dict[str, Any]:
     """The content of table8.json.
 
     Raises:
-        ValueError: if it is missing or damaged, or is the table of other models or test sets than the experiment's.
+        ValueError: if it is missing or damaged, or was made by an older version, of another experiment or of other
+            translations; the message says how to make it again.
     """
-    path = experiment.root / "table8.json"
+    path, command = experiment.root / "table8.json", f"python scripts/table8.py --config {experiment.path}"
     if not path.is_file():
-        raise ValueError(f"{path}: not found; make the table first: python scripts/table8.py "
-                         f"--config {experiment.path}")  # fmt: skip
-    table = read_json(path, ("rows", "seeds", "signatures", "target_pair", "bootstrap_samples"))
+        raise ValueError(f"{path}: not found; make the table first: {command}")
+    table = read_json(path, TABLE_KEYS)
+    difference = table_difference(experiment, table)
+    if difference:
+        raise ValueError(f"{path}: {difference}; make it again: {command}")
+    return table
+
+
+def table_difference(experiment: TranslationExperiment, table: dict[str, Any]) -> str | None:
+    """In what a table is not that of the experiment file and of the translations that are there; None if it is."""
+    if any(not row.keys() >= ROW_KEYS for row in table["rows"]):
+        return "was made by an older version"
     found = {(row["family"], row["setting"], test) for row in table["rows"] for test in row["tests"]}
     wanted = {(cell.family, cell.setting, test) for cell in experiment.cells() for test in experiment.tests}
-    if found != wanted or table["seeds"] != experiment.seeds:
-        raise ValueError(f"{path}: is the table of other models or test sets than {experiment.path} has; make it "
-                         f"again: python scripts/table8.py --config {experiment.path}")  # fmt: skip
-    return table
+    if found != wanted:
+        return f"is the table of other models or test sets than {experiment.path} has"
+    different = [key for key, value in decided(experiment).items() if table[key] != value]
+    if different:
+        return f"was made with other {', '.join(different)} than {experiment.path} has"
+    changed = [str(path) for path in changed_translations(experiment, table)]
+    return f"was made from other translations than {', '.join(changed)}" if changed else None
+
+
+def decided(experiment: TranslationExperiment) -> dict[str, Any]:
+    """What the experiment file decides of the content of table8.json."""
+    return {
+        "experiment": experiment.name,
+        "target_pair": experiment.target_pair,
+        "seeds": experiment.seeds,
+        "bootstrap_samples": experiment.bootstrap,
+        "options": experiment.options,
+        "setting_options": experiment.setting_options,
+        "family_options": {name: how["options"] for name, how in experiment.families.items()},
+    }
+
+
+def changed_translations(experiment: TranslationExperiment, table: dict[str, Any]) -> list[Path]:
+    """The files of translations that have another hash than the table's."""
+    recorded = {
+        Cell(row["family"], row["setting"], seed): model.get("hypotheses_sha256", {})
+        for row in table["rows"]
+        for seed, model in zip(experiment.seeds, row["models"], strict=True)
+    }
+    return [
+        path
+        for cell, digests in recorded.items()
+        for test in experiment.tests
+        if sha256(path := experiment.hypothesis_file(cell, test)) != digests.get(test)
+    ]
 
 
 def words(line: str) -> int:
@@ -114,7 +165,9 @@ def words(line: str) -> int:
 
 def length_buckets(sources: list[str]) -> dict[str, list[int]]:
     """Name of the bucket -> numbers of the sentences in it, shortest first; empty buckets are left out."""
-    names = [f"{low + 1}–{high}" for low, high in pairwise((0, *LENGTHS))] + [f"> {LENGTHS[-1]}"]
+    least = 1 if all(map(words, sources)) else 0
+    bounds = [(least, LENGTHS[0]), *((low + 1, high) for low, high in pairwise(LENGTHS))]
+    names = [f"{low}–{high}" for low, high in bounds] + [f"> {LENGTHS[-1]}"]
     buckets: dict[str, list[int]] = {name: [] for name in names}
     for number, line in enumerate(sources):
         buckets[names[bisect_left(LENGTHS, words(line))]].append(number)
@@ -186,9 +239,10 @@ def configuration(experiment: TranslationExperiment) -> dict[str, Any]:
     signature = read_json(experiment.data / "signature.json", ("identity", "command", "versions"))
     texts = {test: experiment.test_files(test) for test in experiment.tests}
     return {
-        "file": str(experiment.path),
-        "file_sha256": sha256(experiment.path),
-        "text": experiment.path.read_text(encoding="utf-8"),
+        "files": [
+            {"path": str(path), "sha256": sha256(path), "text": path.read_text(encoding="utf-8")}
+            for path in dict.fromkeys((experiment.path, experiment.data_file))
+        ],
         "data": {key: signature[key] for key in ("identity", "command", "versions")},
         "tests": {
             test: {"files": [str(path) for path in paths], "sha256": [sha256(path) for path in paths]}
@@ -202,10 +256,17 @@ def model_configuration(experiment: TranslationExperiment, cell: Cell) -> dict[s
     """How one model was trained and scored."""
     directory = experiment.model_dir(cell)
     model = read_json(directory / "model.json", ("arch", "command", "versions", "data", "updates", "threads"))
-    hypotheses = {test: experiment.score_file(cell, test).with_suffix(".hyp") for test in experiment.tests}
+    scores = {test: read_json(experiment.score_file(cell, test), ("beam", "checkpoint")) for test in experiment.tests}
     return {
         "name": cell.name,
         **{key: model[key] for key in ("arch", "command", "versions", "data", "updates", "threads")},
         "checkpoint_sha256": sha256(directory / "checkpoint_best.pt"),
-        "hypotheses_sha256": {test: sha256(path) for test, path in hypotheses.items()},
+        "translations": {
+            test: {
+                "beam": found["beam"],
+                "checkpoint": found["checkpoint"],
+                "sha256": sha256(experiment.hypothesis_file(cell, test)),
+            }
+            for test, found in scores.items()
+        },
     }

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from activity_report import Track, observe
 from cells import Cell
-from report_data import Material, first_seed, spread_out, system_name, words
+from report_data import Material, first_seed, spread_out, system_name
 from torch import nn
 
 from fairseq_plugins.inspection import Subject, load_subject
 
-LONGEST = 40
-"""Words of an example: more steps than those of such a sentence do not fit in a picture."""
+LONGEST = 80
+"""Subwords of an example: more steps do not fit in a picture."""
 
 
 def rim_cells(material: Material) -> list[Cell]:
@@ -24,14 +24,28 @@ def rim_cells(material: Material) -> list[Cell]:
     return [cell for cell in first_seed(experiment) if "rims_" in experiment.architecture(cell)]
 
 
-def choose_examples(sources: list[str], translations: list[str], count: int) -> list[int]:
+def subword_counts(subject: Subject, lines: list[str]) -> list[int]:
+    """Subwords of each line.
+
+    Raises:
+        ValueError: if the model has no SentencePiece model.
+    """
+    if subject.subwords is None:
+        raise ValueError(f"{subject.path}: needs its spm.model beside it; copy the complete model directory")
+    return [len(pieces) for pieces in subject.subwords.encode(lines)]
+
+
+def choose_examples(sources: list[int], translations: list[int], count: int) -> list[int]:
     """Numbers of at most ``count`` sentences, from short to long ones, in the order of the text.
 
-    Lines without text or translation, and those of more than ``LONGEST`` words, are not chosen.
+    Args:
+        sources: subwords of each source; one without any is not chosen, nor is one of more than ``LONGEST``.
+        translations: the same of what was written for it.
+        count: how many to choose.
     """
-    lengths = [(words(source), words(written)) for source, written in zip(sources, translations, strict=True)]
+    lengths = zip(sources, translations, strict=True)
     fitting = [number for number, pair in enumerate(lengths) if min(pair) > 0 and max(pair) <= LONGEST]
-    by_length = sorted(fitting, key=lambda number: (words(sources[number]), number))
+    by_length = sorted(fitting, key=lambda number: (sources[number], number))
     return sorted(by_length[place] for place in spread_out(len(by_length), count))
 
 
@@ -101,7 +115,7 @@ def explorer(material: Material, count: int) -> list[dict[str, Any]]:
         tests = {}
         for test in material.experiment.tests:
             lines, written = material.sources[test], material.hypotheses[cell][test]
-            numbers = choose_examples(lines, written, count)
+            numbers = choose_examples(subword_counts(subject, lines), subword_counts(subject, written), count)
             chosen = [[text[number] for number in numbers] for text in (lines, written)]
             tests[test] = look_into(subject, numbers, *chosen) if numbers else []
         models.append({"name": system_name(material.experiment, cell), "tests": tests})

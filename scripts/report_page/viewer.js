@@ -37,6 +37,15 @@ const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").re
 /** A name of the experiment file for people. */
 const readable = (name) => name.replaceAll("_", " ");
 
+/** A button that does nothing at an end keeps the focus: `disabled` would drop it. */
+const setEnded = (id, isEnded) => byId(id).setAttribute("aria-disabled", String(isEnded));
+
+function onPress(id, run) {
+  byId(id).addEventListener("click", () => {
+    if (byId(id).getAttribute("aria-disabled") !== "true") run();
+  });
+}
+
 function fill(select, texts) {
   select.replaceChildren(...texts.map((text, value) => make("option", { value }, text)));
 }
@@ -49,14 +58,14 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 
 /** A layout in the colours of the page's present form, light or dark. */
 function coloured(layout) {
-  const [text, line, inactive] = ["--text", "--line", "--inactive"].map(colour);
-  const axis = { gridcolor: line, zerolinecolor: line, linecolor: line };
+  const [text, line] = ["--text", "--line"].map(colour);
   const isMap = layout.meta === "map";
+  const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, showline: isMap, mirror: isMap };
   return {
     ...layout,
     dragmode: TOUCHES || isMap ? false : "zoom",
     paper_bgcolor: "rgba(0,0,0,0)",
-    plot_bgcolor: isMap ? inactive : "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: text, size: 12, family: "system-ui, sans-serif" },
     xaxis: { ...layout.xaxis, ...axis },
     yaxis: { ...layout.yaxis, ...axis },
@@ -65,8 +74,8 @@ function coloured(layout) {
 
 function draw(element, traces, layout) {
   drawn.set(element, [traces, layout]);
-  const colorscale = [[0, colour("--low")], [1, colour("--high")]];
-  const shown = traces.map((trace) => (trace.type === "heatmap" ? { ...trace, colorscale } : trace));
+  const scale = (trace) => [[0, colour(trace.meta)], [1, colour("--high")]];
+  const shown = traces.map((trace) => (trace.type === "heatmap" ? { ...trace, colorscale: scale(trace) } : trace));
   Plotly.react(element, shown, coloured(layout), CONFIG);
 }
 
@@ -87,27 +96,57 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 /** Pixels of a chart's height; on a narrow page each entry of the legend takes a line. */
 const lineChartHeight = (traces) => 400 + (NARROW ? 24 * traces.filter((trace) => trace.showlegend !== false).length : 0);
 
-/** A chart in a part of the page that scrolls by itself where the chart is wider. */
-function chartFigure(title, caption, height, least = 0, most = null) {
+/** A table in a part of the page that scrolls by itself; the first text of a row names it. */
+function scrollingTable(title, header, rows) {
+  const head = make("tr", {}, ...header.map((text) => make("th", { scope: "col" }, text)));
+  const body = rows.map(([name, ...cells]) => make("tr", {}, make("th", { scope: "row" }, name),
+    ...cells.map((text) => make("td", {}, text))));
+  return make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": `Table: ${title}` },
+    make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)));
+}
+
+/** The figures of a chart, for those who do not point at it; `figures` gives header and rows when they are asked for. */
+function figuresPart(title, figures) {
+  const part = make("details", {}, make("summary", {}, "Figures"));
+  part.addEventListener("toggle", () => part.append(scrollingTable(title, ...figures())), { once: true });
+  return part;
+}
+
+/** The figures of lines: a row for each place on the axis, a column for each line. */
+function lineFigures(traces, axis) {
+  const places = [...new Set(traces.flatMap((trace) => trace.x))];
+  if (typeof places[0] === "number") places.sort((one, other) => one - other);
+  const figure = (trace, place) => {
+    const index = trace.x.indexOf(place);
+    return index < 0 ? "" : String(trace.y[index] ?? "not finite");
+  };
+  const rows = places.map((place) => [String(place).replace("<br>", " "), ...traces.map((trace) => figure(trace, place))]);
+  return [[axis, ...traces.map((trace) => trace.meta)], rows];
+}
+
+/** A chart in a part of the page that scrolls by itself where the chart is wider, and its figures. */
+function chartFigure(title, caption, figures, height, least = 0, most = null) {
   const chart = make("div", { className: "chart" });
   chart.style.height = `${height}px`;
   chart.style.minWidth = `${least}px`;
   if (most !== null) chart.style.maxWidth = `${most}px`;
   const scroll = make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": `Chart: ${title}` }, chart);
   const notes = caption ? [make("figcaption", {}, caption)] : [];
-  return [make("figure", {}, make("h3", {}, title), scroll, ...notes), chart];
+  return [make("figure", {}, make("h3", {}, title), scroll, ...notes, figuresPart(title, figures)), chart];
 }
 
 function showCurves(overview) {
   const { data: traces, layout } = overview.curves;
   byId("curves-chart").style.height = `${lineChartHeight(traces)}px`;
+  byId("curves-chart").closest("figure").append(figuresPart("learning curves", () => lineFigures(traces, "updates")));
   draw(byId("curves-chart"), traces, layout);
 }
 
 function showLengths(overview) {
   overview.tests.forEach((test, index) => {
     const { data: traces, layout } = overview.lengths[index];
-    const [figure, chart] = chartFigure(readable(test.name), "", lineChartHeight(traces));
+    const figures = () => lineFigures(traces, "words of the source (sentences)");
+    const [figure, chart] = chartFigure(readable(test.name), "", figures, lineChartHeight(traces));
     byId("lengths-charts").append(figure);
     draw(chart, traces, layout);
   });
@@ -138,13 +177,13 @@ function matches(row, wanted) {
   return [row[SOURCE], row[REFERENCE], ...row[WRITTEN]].some((text) => text.toLocaleLowerCase().includes(wanted));
 }
 
-/** Choose and order the sentences anew, and show the first of them. */
-function findSentences() {
+/** Choose and order the sentences anew, and show the first of them, or the one to keep if it is still found. */
+function findSentences(kept = null) {
   const wanted = byId("search").value.trim().toLocaleLowerCase();
   const key = ORDERS[byId("order").value];
   const rows = wanted ? sentenceRows().filter((row) => matches(row, wanted)) : [...sentenceRows()];
   viewer.found = rows.sort((one, other) => key(one) - key(other) || one[LINE] - other[LINE]);
-  choose(0);
+  choose(viewer.found.indexOf(kept));
 }
 
 /** Show the sentence at a place of the order, and the page that it is on. */
@@ -177,8 +216,8 @@ function showList() {
   byId("sentence-list").replaceChildren(...shown.map((row, index) => listEntry(row, start + index)));
   byId("place").textContent = shown.length
     ? `${start + 1}–${start + shown.length} of ${viewer.found.length}` : "no sentence has this text";
-  byId("previous").disabled = viewer.page === 0;
-  byId("next").disabled = start + PAGE_SIZE >= viewer.found.length;
+  setEnded("previous", viewer.page === 0);
+  setEnded("next", start + PAGE_SIZE >= viewer.found.length);
 }
 
 function showSentence() {
@@ -218,15 +257,23 @@ function showTestSet() {
 }
 
 function startViewer(overview) {
+  byId("sentence-viewer").hidden = overview.no_sentences !== "";
+  if (overview.no_sentences) {
+    byId("embedded").textContent = overview.no_sentences;
+    return;
+  }
   fill(byId("test-set"), overview.tests.map((test) => readable(test.name)));
   for (const id of ["system-a", "system-b"]) fill(byId(id), overview.systems);
   byId("system-b").value = String(Math.min(1, overview.systems.length - 1));
   byId("test-set").addEventListener("change", showTestSet);
-  for (const id of ["system-a", "system-b", "order"]) byId(id).addEventListener("change", findSentences);
-  byId("search").addEventListener("input", findSentences);
+  for (const id of ["system-a", "system-b"]) {
+    byId(id).addEventListener("change", () => findSentences(viewer.found[viewer.chosen]));
+  }
+  byId("order").addEventListener("change", () => findSentences());
+  byId("search").addEventListener("input", () => findSentences());
   byId("sentence-form").addEventListener("submit", (event) => event.preventDefault());
-  byId("previous").addEventListener("click", () => choose((viewer.page - 1) * PAGE_SIZE));
-  byId("next").addEventListener("click", () => choose((viewer.page + 1) * PAGE_SIZE));
+  onPress("previous", () => choose((viewer.page - 1) * PAGE_SIZE));
+  onPress("next", () => choose((viewer.page + 1) * PAGE_SIZE));
   byId("sentence-list").addEventListener("keydown", (event) => {
     if (!(event.key in STEPS)) return;
     event.preventDefault();
@@ -242,15 +289,19 @@ const examples = () => data(`units-${byId("unit-model").value}-${byId("unit-test
 /** Pixels that the longest of some names takes beside an axis, with the axis' title. */
 const room = (names) => 48 + 7 * Math.max(...names.map((name) => name.length));
 
-/** A heat map; rows and columns are named by tokens or numbers, cells that are null keep the background. */
-function heatMap(title, caption, { rows, columns, values, hover, labels, most }) {
+const heatText = (value) => (value === null ? "inactive" : value.toFixed(2));
+
+/** A heat map; rows and columns are named by tokens or numbers, cells that are null keep the page's background. */
+function heatMap(title, caption, { rows, columns, values, hover, labels, lowest, most }) {
   const margin = { l: room(rows), r: 64, t: 8, b: room(columns) };
   const [least, widest] = CELL.map((cell) => cell * columns.length + margin.l + margin.r);
   const height = 19 * rows.length + margin.t + margin.b;
-  const [figure, chart] = chartFigure(title, caption, Math.max(height, 180), least, Math.max(widest, 320));
+  const figures = () => [[`${labels[1]} / ${labels[0]}`, ...columns],
+    values.map((row, index) => [rows[index], ...row.map(heatText)])];
+  const [figure, chart] = chartFigure(title, caption, figures, Math.max(height, 180), least, Math.max(widest, 320));
   const colorbar = { thickness: 12, outlinewidth: 0, lenmode: "pixels", len: 110, y: 1, yanchor: "top" };
-  const trace = { type: "heatmap", z: values, zmin: 0, zmax: most, text: hover, hoverinfo: "text", xgap: 1, ygap: 1,
-    colorbar };
+  const trace = { type: "heatmap", meta: lowest, z: values, zmin: 0, zmax: most, text: hover, hoverinfo: "text", xgap: 1,
+    ygap: 1, colorbar };
   const axis = (names, label) => ({ tickmode: "array", tickvals: names.map((_, index) => index),
     ticktext: names.map(plain), tickfont: { size: 11 }, showgrid: false, zeroline: false, automargin: true,
     title: { text: label, font: { size: 12 }, standoff: 8 } });
@@ -263,25 +314,27 @@ function unitMap(layer) {
   const units = layer.reads[0].map((_, unit) => unit);
   const values = units.map((unit) => layer.reads.map((step) => step[unit]));
   const hover = values.map((row, unit) => row.map((value, step) =>
-    `unit ${unit}, ${plain(layer.tokens[step])}: ${value === null ? "inactive" : value.toFixed(2)}`));
+    `unit ${unit}, ${plain(layer.tokens[step])}: ${heatText(value)}`));
   return heatMap(layer.title, "", { rows: units.map(String), columns: layer.tokens, values, hover,
-    labels: ["what is read", "unit"], most: 1 });
+    labels: ["what is read", "unit"], lowest: "--low", most: 1 });
 }
 
 function attentionMap(example) {
   const hover = example.attention.map((row, step) => row.map((value, place) =>
-    `${plain(example.writes[step])} from ${plain(example.reads[place])}: ${value.toFixed(2)}`));
+    `${plain(example.writes[step])} from ${plain(example.reads[place])}: ${heatText(value)}`));
   const values = example.attention;
-  return heatMap("attention of the decoder", "A row is a step of the decoder, named by the token that it writes.",
+  return heatMap("attention of the decoder", "A row is a step of the decoder, named by the token that follows in the "
+    + "translation, divided into subwords anew.",
     { rows: example.writes, columns: example.reads, values, hover, labels: ["source", "translation"],
-      most: Math.max(...values.flat()) });
+      lowest: "--page", most: Math.max(...values.flat()) });
 }
 
 function showUnits() {
   const place = Number(byId("unit-sentence").value);
   const example = examples()[place];
-  byId("unit-previous").disabled = place === 0;
-  byId("unit-next").disabled = place >= examples().length - 1;
+  setEnded("unit-previous", place === 0);
+  setEnded("unit-next", place >= examples().length - 1);
+  byId("no-fitting").textContent = example ? "" : data("overview").no_fitting;
   forget(byId("unit-charts"));
   byId("unit-text").replaceChildren();
   if (!example) return;
@@ -318,8 +371,8 @@ function startExplorer(overview) {
   for (const id of ["unit-model", "unit-test"]) byId(id).addEventListener("change", showExamples);
   byId("unit-sentence").addEventListener("change", showUnits);
   byId("unit-form").addEventListener("submit", (event) => event.preventDefault());
-  byId("unit-previous").addEventListener("click", () => stepUnits(-1));
-  byId("unit-next").addEventListener("click", () => stepUnits(1));
+  onPress("unit-previous", () => stepUnits(-1));
+  onPress("unit-next", () => stepUnits(1));
   showExamples();
 }
 

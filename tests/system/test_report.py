@@ -1,14 +1,19 @@
 """The report: its data, and the page in a browser, from an experiment of tiny trained models."""
 
 import dataclasses
+import html
 import json
+import math
+import os
 import re
 import shutil
+from pathlib import Path
 
 import learning_curves
 import length_table
 import pytest
 import report
+import report_charts
 import report_data
 import report_units
 import table8
@@ -29,6 +34,14 @@ from tests.system import toy_experiment, toy_models
 HOSTILE = '</script><script>window.hacked=1</script><!-- <img src=x onerror="window.hacked=1"> & the tree.'
 FAMILIES = {"rims": {"arch": "rims_seq2seq_tiny"}, "lstm": {"arch": "lstm_seq2seq_tiny"}}
 COUNTS = {"in_domain": 60, "transfer": 7}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def long_examples():
+    """A model that is trained so little may write a hundred subwords and more for every sentence."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_units, "LONGEST", 500)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +120,8 @@ def embedded(page, name):
 
 def test_buckets_of_length_hold_every_sentence_once():
     lines = ["", "a", "a " * 5, "a " * 6, "a " * 40, "a " * 41, "a " * 400]
-    assert report_data.length_buckets(lines) == {"1–5": [0, 1, 2], "6–10": [3], "31–40": [4], "> 40": [5, 6]}
+    assert report_data.length_buckets(lines) == {"0–5": [0, 1, 2], "6–10": [3], "31–40": [4], "> 40": [5, 6]}
+    assert report_data.length_buckets(lines[1:4]) == {"1–5": [0, 1], "6–10": [2]}
 
 
 def test_bleu_by_length_is_sacrebleus_of_the_bucket(experiment):
@@ -175,10 +189,44 @@ def test_a_learning_curve_follows_its_pair_and_the_later_figures_of_a_resumption
 
 
 def test_examples_are_short_and_long_and_have_a_translation():
-    lines = ["a " * n for n in (7, 1, 3, 41, 0, 5, 2)]
-    assert report_units.choose_examples(lines, ["b"] * 5 + [" ", "b"], 2) == [1, 2]
-    assert report_units.choose_examples(lines, ["b"] * 7, 100) == [0, 1, 2, 5, 6]
-    assert report_units.choose_examples(lines, [""] * 7, 3) == []
+    most = report_units.LONGEST
+    lengths = [7, 1, 3, most + 1, 0, 5, 2]
+    assert report_units.choose_examples(lengths, [1] * 5 + [0, 1], 2) == [1, 2]
+    assert report_units.choose_examples(lengths, [1] * 7, 100) == [0, 1, 2, 5, 6]
+    assert report_units.choose_examples(lengths, [0] * 7, 3) == []
+    assert report_units.choose_examples([1, 2], [most + 1, most], 3) == [1]
+
+
+def test_a_perplexity_that_is_not_finite_is_a_gap(experiment):
+    curves = {cell: [(2, math.inf), (4, math.nan), (6, 5.0)] for cell in experiment.cells()}
+    figure = report_charts.draw_curves(experiment, curves)
+    assert figure["data"][0]["y"] == [None, None, 5.0]
+    report.embedded(figure)
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([95.0, 70.0, 60.0], [60, 70, 80, 90, 100]),
+        ([95.0, 8.0], [5, 10, 20, 50]),
+        ([61.2, 61.9], [61.2, 61.4, 61.8]),
+        ([7.0], [7]),
+        ([1e5, 9.0], [10, 1e5]),
+        ([], [1]),
+    ],
+)
+def test_the_axis_of_perplexity_has_round_labels(values, shown):
+    assert set(shown) <= set(report_charts.round_ticks(values))
+
+
+def test_every_model_has_a_line_and_a_name_of_its_own(experiment):
+    families = {f"family{number}": {"arch": "x", "options": []} for number in range(7)}
+    settings = {"small": ["en-de"], "large": ["en-de"], "both": ["en-de", "en-fr"]}
+    many = dataclasses.replace(experiment, families=families, settings=settings)
+    styles = report_charts.line_styles(many).values()
+    assert len({json.dumps(style, sort_keys=True) for style in styles}) == len(many.cells()) == 21
+    names = [report_data.system_name(many, cell) for cell in many.cells()]
+    assert len(set(names)) == 21 and "family0, en-de (large)" in names and "family0, en-de + en-fr" in names
 
 
 def test_units_and_attention_of_the_examples(experiment, page):
@@ -228,6 +276,16 @@ def test_the_page_has_the_table_the_signatures_and_the_hashes(experiment, page):
     assert json.loads((experiment.data / "signature.json").read_text())["identity"] in text
     assert text.count("plotly.js v") == 1
     assert "python scripts/report.py --config toy.yaml --examples 3" in text
+    assert "transfer: checkpoint_best.pt, beam 1, sha256 " in text
+
+
+def test_the_file_of_the_data_is_shown_too(experiment, tmp_path):
+    assert [file["path"] for file in report_data.configuration(experiment)["files"]] == ["toy.yaml"]
+    path = tmp_path / "data.yaml"
+    path.write_text("name: of the data\n")
+    found = report_data.configuration(dataclasses.replace(experiment, data_file=path))
+    assert [file["path"] for file in found["files"]] == ["toy.yaml", str(path)]
+    assert found["files"][1]["text"] == "name: of the data\n"
 
 
 @pytest.mark.parametrize(
@@ -250,23 +308,58 @@ def test_what_is_missing_is_named(copy, capsys, what, message):
     assert not (copy.root / "report.html").exists()
 
 
-def test_a_translation_that_is_not_aligned_is_refused(copy, capsys):
-    path = copy.score_file(Cell("rims", "single", 1), "transfer").with_suffix(".hyp")
+def test_a_log_without_a_figure_is_named(copy, capsys):
+    path = copy.model_dir(Cell("rims", "single", 1)) / "train.log"
+    path.write_text("nothing\n")
+    assert report.main(["--config", "toy.yaml"]) == 1
+    assert f"{path}: has no validation of en-de" in capsys.readouterr().err
+
+
+def test_the_table_of_other_translations_is_refused(copy, capsys):
+    path = copy.hypothesis_file(Cell("rims", "single", 1), "transfer")
     path.write_text("one line\n")
     assert report.main(["--config", "toy.yaml"]) == 1
-    assert "transfer.hyp has 1 lines but" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert f"table8.json: was made from other translations than {path}; make it again: python" in message
 
 
-def test_the_table_of_another_experiment_is_refused(copy, capsys):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda table: table["rows"].pop(),
+            "is the table of other models or test sets than toy.yaml has; make it again",
+        ),
+        (lambda table: table["rows"][0].pop("gaps"), "was made by an older version; make it again"),
+        (lambda table: table.pop("effects"), "has no 'effects'; remove it and run the workflow, it makes it again"),
+        (lambda table: table["options"].pop(), "was made with other options than toy.yaml has; make it again"),
+        (lambda table: table.update(seeds=[2]), "was made with other seeds than toy.yaml has; make it again"),
+    ],
+)
+def test_the_table_of_another_experiment_is_refused(copy, capsys, change, message):
     path = copy.root / "table8.json"
     table = json.loads(path.read_text())
-    table["rows"].pop()
+    change(table)
     path.write_text(json.dumps(table))
     assert report.main(["--config", "toy.yaml"]) == 1
-    assert "is the table of other models or test sets than toy.yaml has" in capsys.readouterr().err
+    assert f"table8.json: {message}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("option", "value"), [("--sentences", "0"), ("--examples", "-1")])
+def leave_out_rims(experiment):
+    """Take the family out of the experiment, and make the table again."""
+    text = experiment.path.read_text()
+    experiment.path.write_text(text.replace("    rims:\n      arch: rims_seq2seq_tiny\n", ""))
+    assert table8.main(["--config", "toy.yaml"]) == 0
+
+
+def test_the_workflow_writes_it(copy):
+    leave_out_rims(copy)  # whose layer would be compiled again
+    status, output = toy_models.snakemake(Path.cwd(), "runs/toy/report.html", "--allowed-rules", "report")
+    assert status == 0, output
+    assert "training" not in output and len(embedded(copy.root / "report.html", "sentences-0")) == 60
+
+
+@pytest.mark.parametrize(("option", "value"), [("--sentences", "-1"), ("--examples", "-1")])
 def test_options_out_of_range(experiment, capsys, option, value):
     assert report.main(["--config", "toy.yaml", option, value]) == 1
     assert f"{option} must be at least" in capsys.readouterr().err
@@ -276,10 +369,11 @@ def test_options_out_of_range(experiment, capsys, option, value):
 
 
 def find_browser():
-    """Chromium and its driver; the test is skipped where one is missing."""
+    """Chromium and its driver; where one is missing the test is skipped, or fails if REQUIRE_BROWSER is set."""
     found = [shutil.which(name) for name in ("chromium", "chromedriver")]
     if None in found:
-        pytest.skip("chromium and chromedriver are not installed (Debian: apt-get install chromium chromium-driver)")
+        end = pytest.fail if os.environ.get("REQUIRE_BROWSER") else pytest.skip
+        end("chromium and chromedriver are not installed (Debian: apt-get install chromium chromium-driver)")
     return found
 
 
@@ -310,9 +404,10 @@ def browser(chromium, page):
 
 
 def show(browser, page, width=1280, height=900):
-    """Open a page in a window of this size."""
+    """Open a page in a window of this size; a narrow one is that of a phone."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": width < 500})
     browser.get_log("performance")  # of the page before
     browser.get(page.as_uri())
 
@@ -328,6 +423,17 @@ def choose(browser, name, text):
 def listed(browser):
     """The entries of the list of sentences."""
     return browser.find_elements(By.CSS_SELECTOR, "#sentence-list button")
+
+
+def is_ended(browser, name):
+    """Whether a button leads no further."""
+    return by_id(browser, name).get_attribute("aria-disabled") == "true"
+
+
+def table_texts(part):
+    """The rows of the table in a part of the page, seen or not."""
+    rows = part.find_elements(By.TAG_NAME, "tr")
+    return [[cell.get_property("textContent") for cell in row.find_elements(By.XPATH, "*")] for row in rows]
 
 
 def chosen_line(browser):
@@ -379,6 +485,24 @@ def test_sentences_are_sorted_by_difference_and_length(browser, page):
     choose(browser, "order", "shortest first")
     shown = [int(entry.text.split()[0]) for entry in listed(browser)]
     assert [rows[line][1] for line in shown] == sorted(row[1] for row in rows.values())[:25]
+    choose(browser, "order", "largest difference")
+    shown = [int(entry.text.split()[0]) for entry in listed(browser)]
+    differences = [abs(rows[line][5][b] - rows[line][5][a]) for line in shown]
+    assert differences == sorted(differences, reverse=True)
+    choose(browser, "order", "A worst first")
+    shown = [int(entry.text.split()[0]) for entry in listed(browser)]
+    assert [rows[line][5][a] for line in shown] == sorted(row[5][a] for row in rows.values())[:25]
+
+
+def test_another_system_leaves_the_sentence_chosen(browser, page):
+    names = embedded(page, "overview")["systems"]
+    choose(browser, "order", "A better than B")
+    listed(browser)[20].click()
+    line = chosen_line(browser)
+    for system in names:
+        choose(browser, "system-a", system)
+        assert chosen_line(browser) == line
+    assert browser.find_element(By.CSS_SELECTOR, '[aria-current="true"]').text.startswith(f"{line} ")
 
 
 def test_a_sentence_is_picked_and_another_test_set_chosen(browser, page):
@@ -395,11 +519,14 @@ def test_a_sentence_is_picked_and_another_test_set_chosen(browser, page):
 
 
 def test_pages_and_search(browser, page):
-    assert by_id(browser, "place").text == "1–25 of 60" and not by_id(browser, "previous").is_enabled()
+    assert by_id(browser, "place").text == "1–25 of 60" and is_ended(browser, "previous")
     by_id(browser, "next").click()
     by_id(browser, "next").click()
-    assert by_id(browser, "place").text == "51–60 of 60" and not by_id(browser, "next").is_enabled()
+    assert by_id(browser, "place").text == "51–60 of 60" and is_ended(browser, "next")
     assert len(listed(browser)) == 10 and chosen_line(browser) == 51
+    # At the end the button keeps the focus, and does nothing.
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    assert browser.switch_to.active_element.get_attribute("id") == "next" and chosen_line(browser) == 51
     by_id(browser, "search").send_keys("THE RIVER")
     expected = [row[0] for row in embedded(page, "sentences-0") if "the river" in row[2]]
     assert [int(entry.text.split()[0]) for entry in listed(browser)] == expected[:25]
@@ -419,8 +546,9 @@ def test_the_keyboard_suffices(browser):
         assert chosen_line(browser) == line
     # One entry of the list is a stop of the tabulator, and the stop is seen.
     assert len([entry for entry in listed(browser) if entry.get_attribute("tabindex") == "0"]) == 1
-    browser.switch_to.active_element.send_keys(Keys.TAB)
-    assert browser.switch_to.active_element.get_attribute("id") == "next"
+    for button in ("previous", "next"):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        assert browser.switch_to.active_element.get_attribute("id") == button
     assert browser.switch_to.active_element.value_of_css_property("outline-style") == "solid"
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     assert by_id(browser, "place").text == "26–50 of 60"
@@ -447,9 +575,14 @@ def test_the_units_of_a_sentence(browser, page):
     assert example["source"] in by_id(browser, "unit-text").text
     _, tokens, values = plotted(browser, charts[0])
     assert len(values) == 6 and len(values[0]) == len(tokens) == len(example["layers"][0]["tokens"])
-    assert not by_id(browser, "unit-previous").is_enabled()
-    by_id(browser, "unit-next").click()
-    assert embedded(page, "units-0-0")[1]["source"] in by_id(browser, "unit-text").text
+    assert is_ended(browser, "unit-previous") and not is_ended(browser, "unit-next")
+    sources = [example["source"] for example in embedded(page, "units-0-0")]
+    for button, place in [("next", 1), ("next", 2), ("next", 2), ("previous", 1)]:
+        by_id(browser, f"unit-{button}").click()
+        assert sources[place] in by_id(browser, "unit-text").text
+        assert browser.switch_to.active_element.get_attribute("id") == f"unit-{button}"
+    Select(by_id(browser, "unit-sentence")).select_by_index(2)
+    assert sources[2] in by_id(browser, "unit-text").text and is_ended(browser, "unit-next")
     choose(browser, "unit-model", "RIMs, en-de + en-fr")
     choose(browser, "unit-test", "transfer")
     example = embedded(page, "units-1-1")[0]
@@ -459,7 +592,53 @@ def test_the_units_of_a_sentence(browser, page):
     assert values == example["attention"] and len(tokens) == len(example["reads"])
 
 
-def test_tokens_with_tags_are_text_in_the_charts(chromium, copy):
+def test_the_figures_of_a_chart_are_a_table(browser, page):
+    see(browser, "units")
+    part = browser.find_element(By.CSS_SELECTOR, "#units figure details")
+    assert table_texts(part) == []  # built when it is opened
+    part.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
+    WebDriverWait(browser, 20).until(lambda b: part.find_elements(By.TAG_NAME, "table"))
+    layer = embedded(page, "units-0-0")[0]["layers"][0]
+    header, *rows = table_texts(part)
+    assert header[1:] == layer["tokens"] and [row[0] for row in rows] == list("012345")
+    for step, values in enumerate(layer["reads"]):
+        shown = [None if row[step + 1] == "inactive" else float(row[step + 1]) for row in rows]
+        assert shown == pytest.approx([value if value is None else round(value, 2) for value in values], abs=0.011)
+    part.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
+    assert part.get_attribute("open") is None
+
+
+def test_the_figures_of_lines_are_tables(browser, page):
+    overview = embedded(page, "overview")
+    for section, charts in (("curves", [overview["curves"]]), ("lengths", overview["lengths"])):
+        see(browser, section)
+        for chart, part in zip(charts, browser.find_elements(By.CSS_SELECTOR, f"#{section} details"), strict=True):
+            part.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
+            WebDriverWait(browser, 20).until(lambda b, part=part: part.find_elements(By.TAG_NAME, "table"))
+            header, *rows = table_texts(part)
+            assert header[1:] == [trace["meta"] for trace in chart["data"]]
+            for column, trace in enumerate(chart["data"], 1):
+                assert [row[0] for row in rows] == [str(place).replace("<br>", " ") for place in trace["x"]]
+                assert [float(row[column]) for row in rows] == trace["y"]
+
+
+def test_the_dark_form_draws_the_charts_anew(browser):
+    (chart,) = see(browser, "curves")
+    colour = "return arguments[0]._fullLayout.font.color"
+    assert browser.execute_script(colour, chart) == "#1b1f24"
+    dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+    try:
+        WebDriverWait(browser, 20).until(lambda b: b.execute_script(colour, chart) == "#e6e9ed")
+        assert (
+            browser.find_element(By.TAG_NAME, "body").value_of_css_property("background-color") == "rgba(20, 24, 29, 1)"
+        )
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_tokens_and_names_with_tags_are_text(chromium, copy, monkeypatch):
+    monkeypatch.setitem(table8.LABELS, "rims", HOSTILE)
     browser, page = chromium, copy.root.absolute() / "report.html"
     data = report.collect(copy, limit=5, examples=1)
     example = data["units-0-0"][0]
@@ -468,18 +647,28 @@ def test_tokens_with_tags_are_text_in_the_charts(chromium, copy):
     example["reads"] = example["writes"] = tokens
     example["attention"] = [[0.5, 0.5], [1.0, 0.0]]
     table, configuration = report_data.read_table(copy), report_data.configuration(copy)
-    text = report.assemble(copy, table=table, data=data, configuration=configuration, command="python")
+    hostile = dataclasses.replace(copy, name=HOSTILE)
+    text = report.assemble(hostile, table=table, data=data, configuration=configuration, command="python")
     page.write_text(text, encoding="utf-8")
     show(browser, page)
     charts = see(browser, "units")
     assert browser.find_elements(By.CSS_SELECTOR, "#units svg a") == []
     assert all("<b>bold</b>" in chart.text for chart in charts)
     assert browser.find_element(By.CSS_SELECTOR, "#units h3").text == HOSTILE
+    browser.execute_script("Plotly.Fx.hover(arguments[0], {xval: 0, yval: 0}, 'xy')", charts[0])
+    assert "<b>bold</b>" in charts[0].find_element(By.CLASS_NAME, "hoverlayer").get_property("textContent")
+    (curves,) = see(browser, "curves")
+    assert "window.hacked=1" in curves.text
+    assert browser.find_element(By.TAG_NAME, "h1").text == HOSTILE and browser.title == f"{HOSTILE}: report"
+    assert HOSTILE in browser.find_element(By.CSS_SELECTOR, "#results tbody th").text
+    assert browser.find_elements(By.CSS_SELECTOR, "main img") == []
+    assert browser.execute_script("return window.hacked") is None
     assert browser.get_log("browser") == []
 
 
 def test_a_phone_scrolls_down_alone(browser, page):
     show(browser, page, width=390, height=800)
+    assert browser.execute_script("return matchMedia('(pointer: coarse)').matches && TOUCHES")
     for section in ("curves", "lengths", "units"):
         see(browser, section)
     for details in browser.find_elements(By.TAG_NAME, "details"):
@@ -491,6 +680,53 @@ def test_a_phone_scrolls_down_alone(browser, page):
     assert browser.execute_script(beyond) == []
     table = browser.find_element(By.CSS_SELECTOR, "#results .scroll")
     assert table.get_property("scrollWidth") > table.get_property("clientWidth")
+    browser.execute_script("arguments[0].scrollLeft = 500", table)
+    names = table.find_elements(By.CSS_SELECTOR, "thead th:nth-child(2), tbody th")
+    assert {name.rect["x"] for name in names} == {table.rect["x"]}  # still in sight
+
+
+def test_a_page_of_several_seeds(chromium, copy):
+    path = copy.path
+    path.write_text(path.read_text().replace("  seeds:\n  - 1\n", "  seeds:\n  - 1\n  - 2\n"))
+    for cell in copy.cells():
+        second = dataclasses.replace(cell, seed=2)
+        shutil.copytree(copy.model_dir(cell), copy.model_dir(second))
+        shutil.copytree(copy.root / "scores" / cell.name, copy.root / "scores" / second.name)
+    assert table8.main(["--config", "toy.yaml"]) == 0
+    assert report.main(["--config", "toy.yaml", "--sentences", "3", "--examples", "0"]) == 0
+    page = copy.root.absolute() / "report.html"
+    overview = embedded(page, "overview")
+    assert len(overview["systems"]) == 4 and overview["seed"] == 1
+    lines = overview["curves"]["data"]
+    assert [line["meta"] for line in lines[:2]] == ["RIMs, en-de, seed 1", "RIMs, en-de, seed 2"]
+    assert len(lines) == 8 and sum(line["showlegend"] for line in lines) == 4
+    show(chromium, page)
+    assert "mean of the seeds 1, 2" in by_id(chromium, "lengths").text
+    assert "translations of seed 1" in by_id(chromium, "embedded").text
+
+
+def test_a_page_without_text_of_the_corpus(chromium, copy):
+    assert report.main(["--config", "toy.yaml", "--sentences", "0", "--examples", "0"]) == 0
+    page = copy.root.absolute() / "report.html"
+    text, material = page.read_text(encoding="utf-8"), report_data.Material(copy)
+    translations = [lines for tests in material.hypotheses.values() for lines in tests.values()]
+    for line in {*sum([*material.sources.values(), *material.references.values(), *translations], [])}:
+        if len(line) > 20:  # shorter ones, of a model trained little, stand in words of the page
+            assert all(form not in text for form in (line, html.escape(line), report.embedded(line)[1:-1])), line
+    show(chromium, page)
+    assert "--sentences 0" in by_id(chromium, "embedded").text
+    assert not by_id(chromium, "sentence-viewer").is_displayed()
+    assert chromium.get_log("browser") == []
+
+
+def test_an_explorer_without_a_fitting_sentence_says_so(chromium, copy, monkeypatch):
+    monkeypatch.setattr(report_units, "LONGEST", 0)
+    assert report.main(["--config", "toy.yaml", "--sentences", "3"]) == 0
+    show(chromium, copy.root.absolute() / "report.html")
+    chromium.execute_script("document.getElementById('units').scrollIntoView()")
+    message = WebDriverWait(chromium, 20).until(lambda b: by_id(b, "no-fitting").text)
+    assert message.startswith("No sentence of this test set fits")
+    assert chromium.get_log("browser") == []
 
 
 def test_a_limited_page_says_so(chromium, copy):
@@ -506,9 +742,7 @@ def test_a_limited_page_says_so(chromium, copy):
 
 
 def test_without_rims_the_explorer_says_so(chromium, copy):
-    path = copy.root.parents[1] / "toy.yaml"
-    path.write_text(path.read_text().replace("    rims:\n      arch: rims_seq2seq_tiny\n", ""))
-    assert table8.main(["--config", "toy.yaml"]) == 0
+    leave_out_rims(copy)
     assert report.main(["--config", "toy.yaml"]) == 0
     show(chromium, copy.root.absolute() / "report.html")
     chromium.execute_script("document.getElementById('units').scrollIntoView()")
