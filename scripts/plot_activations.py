@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import importlib.metadata
 import itertools
 import logging
@@ -20,7 +19,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import numpy as np
-from files import write_json, write_text, written_whole
+from files import sha256, write_json, write_text, written_whole
 from matplotlib import colors
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -174,7 +173,7 @@ def signature(subject: Subject, arguments: argparse.Namespace) -> dict[str, Any]
     files = [subject.path, *filter(None, (arguments.text, arguments.reference, arguments.compare))]
     return {
         "command": shlex.join(["python", "scripts/plot_activations.py", *arguments.command]),
-        "sha256": {str(file): hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files},
+        "sha256": {str(file): sha256(Path(file)) for file in files},
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "numpy", "fairseq-fixed")},
     }
 

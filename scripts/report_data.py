@@ -64,10 +64,7 @@ class Material:
                 for cell in self.experiment.cells()}  # fmt: skip
 
     def _read(self, cell: Cell, test: str) -> list[str]:
-        path = self.experiment.hypothesis_file(cell, test)
-        lines = read_lines(path)
-        check_line_counts(lines, self.references[test], path, self.experiment.test_files(test)[1])
-        return lines
+        return table8.read_hypotheses(self.experiment, cell, test, self.references[test])
 
 
 def read_source(path: Path) -> list[str]:
@@ -80,11 +77,6 @@ def read_source(path: Path) -> list[str]:
         return list(read_segments(stream, str(path)))
 
 
-def label(family: str) -> str:
-    """A family's name for people."""
-    return table8.LABELS.get(family, family)
-
-
 def first_seed(experiment: TranslationExperiment) -> list[Cell]:
     """The cells of the first seed, setting by setting."""
     return [Cell(family, setting, experiment.seeds[0]) for setting in experiment.settings
@@ -95,7 +87,7 @@ def system_name(experiment: TranslationExperiment, cell: Cell) -> str:
     """A model's name for people: family and pairs trained on, with the setting where others have the same pairs."""
     pairs = experiment.settings[cell.setting]
     setting = f" ({cell.setting})" if list(experiment.settings.values()).count(pairs) > 1 else ""
-    return f"{label(cell.family)}, {' + '.join(pairs)}{setting}"
+    return f"{table8.label(cell.family)}, {' + '.join(pairs)}{setting}"
 
 
 def read_table(experiment: TranslationExperiment) -> dict[str, Any]:
@@ -123,24 +115,11 @@ def table_difference(experiment: TranslationExperiment, table: dict[str, Any]) -
     wanted = {(cell.family, cell.setting, test) for cell in experiment.cells() for test in experiment.tests}
     if found != wanted:
         return f"is the table of other models or test sets than {experiment.path} has"
-    different = [key for key, value in decided(experiment).items() if table[key] != value]
+    different = [key for key, value in table8.decided(experiment).items() if table[key] != value]
     if different:
         return f"was made with other {', '.join(different)} than {experiment.path} has"
     changed = [str(path) for path in changed_translations(experiment, table)]
     return f"was made from other translations than {', '.join(changed)}" if changed else None
-
-
-def decided(experiment: TranslationExperiment) -> dict[str, Any]:
-    """What the experiment file decides of the content of table8.json."""
-    return {
-        "experiment": experiment.name,
-        "target_pair": experiment.target_pair,
-        "seeds": experiment.seeds,
-        "bootstrap_samples": experiment.bootstrap,
-        "options": experiment.options,
-        "setting_options": experiment.setting_options,
-        "family_options": {name: how["options"] for name, how in experiment.families.items()},
-    }
 
 
 def changed_translations(experiment: TranslationExperiment, table: dict[str, Any]) -> list[Path]:

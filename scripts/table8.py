@@ -58,16 +58,38 @@ class Finished:
     digests: dict[str, str]
 
 
+def label(family: str) -> str:
+    """A family's name for people."""
+    return LABELS.get(family, family)
+
+
+def decided(experiment: TranslationExperiment) -> dict[str, Any]:
+    """What the experiment file decides of the content of table8.json."""
+    return {
+        "experiment": experiment.name,
+        "target_pair": experiment.target_pair,
+        "options": experiment.options,
+        "setting_options": experiment.setting_options,
+        "family_options": {name: how["options"] for name, how in experiment.families.items()},
+        "seeds": experiment.seeds,
+        "bootstrap_samples": experiment.bootstrap,
+    }
+
+
+def read_hypotheses(experiment: TranslationExperiment, cell: Cell, test: str, reference: list[str]) -> list[str]:
+    """A translation of a test set, checked to be aligned with the reference."""
+    path = experiment.hypothesis_file(cell, test)
+    lines = read_lines(path)
+    check_line_counts(lines, reference, path, experiment.test_files(test)[1])
+    return lines
+
+
 def read_cell(experiment: TranslationExperiment, cell: Cell, references: dict[str, list[str]]) -> Finished:
     """Read one cell; its translations are checked to be aligned with the references."""
     model = read_json(experiment.model_dir(cell) / "model.json", MODEL_KEYS)
     scores = {test: read_json(experiment.score_file(cell, test), SCORE_KEYS) for test in experiment.tests}
-    hypotheses, digests = {}, {}
-    for test in experiment.tests:
-        path = experiment.score_file(cell, test).with_suffix(".hyp")
-        hypotheses[test] = read_lines(path)
-        check_line_counts(hypotheses[test], references[test], path, experiment.test_files(test)[1])
-        digests[test] = sha256(path)
+    hypotheses = {test: read_hypotheses(experiment, cell, test, references[test]) for test in experiment.tests}
+    digests = {test: sha256(experiment.hypothesis_file(cell, test)) for test in experiment.tests}
     return Finished(model, scores, hypotheses, digests)
 
 
@@ -217,13 +239,7 @@ def collect(experiment: TranslationExperiment) -> dict[str, Any]:
         for family in experiment.families:
             rows.append(table_row(experiment, results, family, setting, {test: p[test][family] for test in p}))
     return {
-        "experiment": experiment.name,
-        "target_pair": experiment.target_pair,
-        "options": experiment.options,
-        "setting_options": experiment.setting_options,
-        "family_options": {name: how["options"] for name, how in experiment.families.items()},
-        "seeds": experiment.seeds,
-        "bootstrap_samples": experiment.bootstrap,
+        **decided(experiment),
         "signatures": signatures,
         "rows": rows,
         "effects": effects(experiment, results, references),
@@ -259,7 +275,7 @@ def markdown(table: dict[str, Any], tests: list[str]) -> str:
         speed = row["words_per_second"]
         cells = [
             ", ".join(row["pairs"]),
-            LABELS.get(row["family"], row["family"]),
+            label(row["family"]),
             *(bleu_text(result) for result in results),
             *(plus_minus(gap, "{:+.2f}") for gap in row["gaps"].values()),
             "–" if row["paper_bleu"] is None else f"{row['paper_bleu']:.2f}",
@@ -299,7 +315,7 @@ def effects_markdown(table: dict[str, Any], tests: list[str]) -> list[str]:
         results = [row["tests"][test] for test in tests]
         cells = [
             f"{pairs[row['setting']]} − {pairs[row['than']]}",
-            LABELS.get(row["family"], row["family"]),
+            label(row["family"]),
             *(plus_minus(result["bleu"], "{:+.2f}") + ("*" if is_significant(result) else "") for result in results),
             "–" if row["paper_bleu"] is None else f"{row['paper_bleu']:+.2f}",
             *(p_text(result) for result in results),
@@ -365,7 +381,7 @@ def draw(table: dict[str, Any], tests: list[str], path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel(f"BLEU, {table['target_pair']}")
     handles = [pyplot.Rectangle((0, 0), 1, 1, color=COLOURS.get(family, "#666666")) for family in families]
-    figure.legend(handles, [LABELS.get(family, family) for family in families], loc="outside lower center",
+    figure.legend(handles, [label(family) for family in families], loc="outside lower center",
                   ncols=len(families), frameon=False)  # fmt: skip
     figure.savefig(path, dpi=150, format="png")
     pyplot.close(figure)

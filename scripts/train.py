@@ -26,7 +26,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from experiment import Cell, Experiment, load_experiment
 from files import write_json, written_whole
 
@@ -269,6 +268,8 @@ def summarise(experiment: Experiment, cell: Cell) -> dict[str, Any]:
 
 def machine() -> str:
     """What this trains on."""
+    import torch  # takes seconds
+
     devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return ", ".join([f"{processor()}, {cores()} cores", *devices])
 
