@@ -6,13 +6,13 @@ import argparse
 import csv
 import io
 import math
-import statistics
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from cells import Cell
+from curve_chart import draw_runs
 from experiment import SequenceExperiment, load_sequences
 from figures import duration, plus_minus, read_json, spread
 from files import write_json, write_text, written_whole
@@ -179,18 +179,11 @@ def draw(experiment: SequenceExperiment, table: dict[str, Any], path: Path) -> N
     for axis, setting in zip(axes[0], settings, strict=True):
         for number, row in enumerate(table["rows"]):
             runs = [row["curves"][Cell(row["family"], setting, seed).name] for seed in experiment.seeds]
-            for run in runs if len(runs) > 1 else []:
-                axis.plot(*zip(*run, strict=True), color=f"C{number}", alpha=0.3, linewidth=0.8)
-            common = set.intersection(*(set(dict(run)) for run in runs))
-            means = [(update, statistics.fmean(dict(run)[update] for run in runs)) for update in sorted(common)]
-            axis.plot(*zip(*means, strict=True), color=f"C{number}", label=row["family"])
+            draw_runs(axis, runs, number, row["family"])
         level = chance_level(experiment, setting, experiment.tests[0])
         if experiment.metric == "loss" and level is not None:
             axis.axhline(level, color="black", linestyle=":", linewidth=1, label="chance")
         axis.set_title(setting if len(settings) > 1 else experiment.name, fontsize=10)
-        axis.set_xlabel("updates")
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.spines[["top", "right"]].set_visible(False)
     has_values = experiment.facts(settings[0]).get("target_kind") == "values"
     axes[0][0].set_ylabel(f"validation loss ({'squared error' if has_values else 'nats'})")
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)

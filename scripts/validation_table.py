@@ -1,4 +1,4 @@
-"""Compare an experiment's models on the validation text: validation.md and .json, to choose what is then tested.
+"""Compare an experiment's models on the validation text: validation.md, .json and .png, to choose what is then tested.
 
 No test set is looked at, so models need not be scored.
 """
@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from pathlib import Path
 from typing import Any
 
 from cells import Cell
+from curve_chart import draw_runs
 from experiment import TranslationExperiment, load_translation
 from figures import duration, plus_minus, read_json, spread
-from files import write_json, write_text
+from files import write_json, write_text, written_whole
 from learning_curves import learning_curves
 
 MODEL_KEYS = ("arch", "parameters", "updates", "training_seconds")
@@ -85,12 +87,38 @@ def markdown(table: dict[str, Any]) -> str:
     )
 
 
+def draw(table: dict[str, Any], path: Path) -> None:
+    """Validation perplexity over updates, a panel for each setting; the perplexity's axis is logarithmic."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    settings = list(dict.fromkeys(row["setting"] for row in table["rows"]))
+    figure, axes = pyplot.subplots(1, len(settings), figsize=(4.2 * len(settings) + 1.5, 3.6), layout="constrained",
+                                   squeeze=False, sharey=True)  # fmt: skip
+    for axis, setting in zip(axes[0], settings, strict=True):
+        for number, row in enumerate(row for row in table["rows"] if row["setting"] == setting):
+            draw_runs(axis, list(row["curves"].values()), number, row["family"])
+        axis.set_title(setting, fontsize=10)
+        axis.set_yscale("log")
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}")
+        axis.tick_params(axis="y", which="both", labelsize=8)
+    axes[0][0].set_ylabel(f"validation perplexity, {table['target_pair']}")
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)
+    figure.savefig(path, dpi=150, format="png")
+    pyplot.close(figure)
+
+
 def write_tables(experiment: TranslationExperiment) -> str:
-    """Write both files, each in full or not at all; returns the Markdown."""
+    """Write the three files, each in full or not at all; returns the Markdown."""
     table = collect(experiment)
     text = markdown(table)
     write_json(experiment.root / "validation.json", table)
     write_text(experiment.root / "validation.md", text)
+    with written_whole(experiment.root / "validation.png") as picture:
+        draw(table, picture)
     return text
 
 

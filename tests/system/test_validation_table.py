@@ -6,6 +6,7 @@ import os
 import pytest
 import validation_table
 from experiment import Cell, load_experiment
+from matplotlib.figure import Figure
 
 from tests.system.toy_experiment import write_experiment
 from tests.system.toy_models import snakemake
@@ -51,6 +52,19 @@ def test_the_best_perplexity_of_every_model(trained, capsys):
     assert table["rows"][1]["curves"]["fast.single.seed2"] == [[20, 3.0], [40, 4.0]]
 
 
+def test_the_picture_has_a_mean_for_each_model_and_its_seeds_behind(trained, monkeypatch):
+    shown = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: shown.append(figure))
+    validation_table.write_tables(trained)
+    (axis,) = shown[0].axes
+    lines = {line.get_label(): list(line.get_ydata()) for line in axis.get_lines()}
+    assert lines["slow"] == [9.0, 7.0]
+    assert lines["fast"] == [5.0, 4.5]
+    assert [3.0, 4.0] in lines.values()  # one seed
+    assert axis.get_yscale() == "log"
+    assert [text.get_text() for text in shown[0].legends[0].get_texts()] == ["slow", "fast"]
+
+
 def test_a_model_that_is_not_trained_is_named(trained, capsys):
     path = trained.model_dir(Cell("fast", "single", 2)) / "model.json"
     path.unlink()
@@ -71,3 +85,4 @@ def test_the_workflow_makes_it_and_scores_nothing(trained, tmp_path):
     assert status == 0, output
     assert "scoring" not in output
     assert "fast" in (trained.root / "validation.md").read_text()
+    assert (trained.root / "validation.png").read_bytes().startswith(b"\x89PNG")
