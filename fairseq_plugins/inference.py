@@ -31,6 +31,9 @@ class Translator:
         pair: source and target language, e.g. ``("en", "de")``.
         beam: hypotheses kept by the beam search.
         batch_size: lines translated at once; changes the speed, not the translation.
+        max_len_a: a translation has at most ``max_len_a * S + max_len_b`` tokens, where the source has S. fairseq's own
+            limit, 200 for all, is much for a short line and cuts a long one.
+        max_len_b: see ``max_len_a``.
 
     Attributes:
         pair: as given.
@@ -46,9 +49,13 @@ class Translator:
         pair: tuple[str, str],
         beam: int = 5,
         batch_size: int = 64,
+        max_len_a: float = 2.0,
+        max_len_b: int = 20,
     ) -> None:
         if beam < 1 or batch_size < 1:
             raise ValueError(f"beam and batch size must be at least 1, got {beam} and {batch_size}")
+        if max_len_a < 0 or max_len_b < 1:
+            raise ValueError(f"max_len_a must be at least 0 and max_len_b at least 1, got {max_len_a} and {max_len_b}")
         self.pair = pair
         self._model = model
         self._task = task
@@ -56,8 +63,8 @@ class Translator:
         self._batch_size = batch_size
         limits = utils.resolve_max_positions(task.max_positions(), model.max_positions())  # type: ignore[operator]
         self.max_tokens = int((limits["-".join(pair)] if isinstance(limits, dict) else limits)[0])
-        # Twice the source and a little more: fairseq's own limit, 200, is much for a short line and cuts a long one.
-        self._generator = task.build_generator([model], Namespace(beam=beam, max_len_a=2.0, max_len_b=20))
+        search = Namespace(beam=beam, max_len_a=max_len_a, max_len_b=max_len_b)
+        self._generator = task.build_generator([model], search)
 
     def translate(self, lines: Sequence[str]) -> list[str]:
         """Translate one segment a line.
@@ -114,18 +121,16 @@ def load_translator(
     model_dir: Pathlike,
     *,
     target_lang: str | None = None,
-    beam: int = 5,
-    batch_size: int = 64,
     checkpoint: str = "checkpoint_best.pt",
+    **search: Any,
 ) -> Translator:
     """Load a model directory that the workflow (``scripts/train.py``) left, onto the GPU where there is one.
 
     Args:
         model_dir: the directory; it may have been moved, and the data it was trained on may be gone.
         target_lang: the language to translate to; None takes the pair that the experiment scores.
-        beam: hypotheses kept by the beam search.
-        batch_size: lines translated at once.
         checkpoint: which of the directory's checkpoints.
+        **search: ``beam``, ``batch_size``, ``max_len_a`` and ``max_len_b`` of :class:`Translator`.
 
     Raises:
         ValueError: if the directory is not a finished model's, a file of it is missing, or the model does not
@@ -147,7 +152,7 @@ def load_translator(
     model = models[0].to("cuda" if torch.cuda.is_available() else "cpu").eval()
     model.prepare_for_inference_(config)
     subwords = sentencepiece.SentencePieceProcessor(model_file=str(directory / "spm.model"))
-    return Translator(model, task, subwords, pair=(source, target), beam=beam, batch_size=batch_size)
+    return Translator(model, task, subwords, pair=(source, target), **search)
 
 
 def read_description(directory: Path) -> dict[str, Any]:

@@ -55,6 +55,10 @@ def check_line_counts(lines: Sequence[str], others: Sequence[str], name: Pathlik
 def score(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
     """Corpus BLEU and chrF of detokenised text, in percent, with sacreBLEU's signatures.
 
+    Returns:
+        ``bleu``, ``chrf``, their ``bleu_signature``, ``chrf_signature``, and ``length_ratio``: tokens of the hypotheses
+        for each of the reference. Below 1 BLEU has a brevity penalty; far above 1 the hypotheses repeat themselves.
+
     Raises:
         ValueError: if the texts differ in length or are empty.
     """
@@ -62,8 +66,10 @@ def score(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Any
     if not references:
         raise ValueError("the reference is empty, so there is nothing to score")
     bleu, chrf = BLEU(), CHRF()
+    found = bleu.corpus_score(hypotheses, [references])
     return {
-        "bleu": round(bleu.corpus_score(hypotheses, [references]).score, 2),
+        "bleu": round(found.score, 2),
+        "length_ratio": round(found.sys_len / found.ref_len, 3),
         "chrf": round(chrf.corpus_score(hypotheses, [references]).score, 2),
         "bleu_signature": str(bleu.get_signature()),
         "chrf_signature": str(chrf.get_signature()),

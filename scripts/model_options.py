@@ -13,6 +13,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target-lang", metavar="LANG", help="for a model of several pairs (default: the scored one)")
     parser.add_argument("--beam", type=int, default=5, metavar="N", help="hypotheses kept in the search (default: 5)")
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="lines at once (default: 64)")
+    parser.add_argument("--max-len-a", type=float, default=2.0, metavar="A",
+                        help="a translation has at most A tokens for each one of the source, and B more "
+                        "(default: 2.0)")  # fmt: skip
+    parser.add_argument("--max-len-b", type=int, default=20, metavar="B", help="see --max-len-a (default: 20)")
     parser.add_argument("--checkpoint", default="checkpoint_best.pt", metavar="NAME", help="default: %(default)s")
 
 
@@ -25,7 +29,9 @@ def load_model(arguments: argparse.Namespace) -> Translator:
     return load_translator(
         arguments.model,
         target_lang=arguments.target_lang,
+        checkpoint=arguments.checkpoint,
         beam=arguments.beam,
         batch_size=arguments.batch_size,
-        checkpoint=arguments.checkpoint,
+        max_len_a=arguments.max_len_a,
+        max_len_b=arguments.max_len_b,
     )

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import plotly.graph_objects as go
-import table8
 from cells import Cell
+from families import COLOURS
 from report_data import system_name
 from translation_experiment import TranslationExperiment
 
@@ -31,9 +31,9 @@ def line_styles(experiment: TranslationExperiment) -> dict[tuple[str, str], dict
 
     Families that share a colour, as there are more of them than colours, differ in their marks.
     """
-    more = [family for family in experiment.families if family not in table8.COLOURS]
+    more = [family for family in experiment.families if family not in COLOURS]
     rounds = {family: index // len(MORE_COLOURS) for index, family in enumerate(more)}
-    colours = {**table8.COLOURS, **{f: MORE_COLOURS[i % len(MORE_COLOURS)] for i, f in enumerate(more)}}
+    colours = {**COLOURS, **{f: MORE_COLOURS[i % len(MORE_COLOURS)] for i, f in enumerate(more)}}
     styles = {}
     for place, setting in enumerate(experiment.settings):
         for family in experiment.families:

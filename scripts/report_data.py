@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -12,9 +13,11 @@ from typing import Any
 
 import table8
 from cells import Cell
+from families import label
 from figures import read_json
 from files import sha256
 from sacrebleu.metrics import BLEU, CHRF
+from scored_cells import read_hypotheses
 from source_text import open_source, read_segments
 from translation_experiment import TranslationExperiment
 
@@ -23,8 +26,8 @@ from fairseq_plugins.scoring import check_line_counts, read_lines
 LENGTHS = (5, 10, 15, 20, 30, 40)
 """Upper bounds of the buckets of source lengths, in words; the last bucket has none."""
 TABLE_KEYS = (
-    "experiment", "target_pair", "options", "setting_options", "family_options", "seeds", "bootstrap_samples",
-    "signatures", "rows", "effects",
+    "experiment", "target_pair", "settings", "families", "options", "setting_options", "seeds", "search",
+    "bootstrap_samples", "signatures", "rows", "comparisons",
 )  # fmt: skip
 ROW_KEYS = {
     "family", "setting", "pairs", "tests", "gaps", "paper_bleu", "parameters", "training_seconds", "words_per_second",
@@ -64,7 +67,7 @@ class Material:
                 for cell in self.experiment.cells()}  # fmt: skip
 
     def _read(self, cell: Cell, test: str) -> list[str]:
-        return table8.read_hypotheses(self.experiment, cell, test, self.references[test])
+        return read_hypotheses(self.experiment, cell, test, self.references[test])
 
 
 def read_source(path: Path) -> list[str]:
@@ -87,7 +90,7 @@ def system_name(experiment: TranslationExperiment, cell: Cell) -> str:
     """A model's name for people: family and pairs trained on, with the setting where others have the same pairs."""
     pairs = experiment.settings[cell.setting]
     setting = f" ({cell.setting})" if list(experiment.settings.values()).count(pairs) > 1 else ""
-    return f"{table8.label(cell.family)}, {' + '.join(pairs)}{setting}"
+    return f"{label(cell.family)}, {' + '.join(pairs)}{setting}"
 
 
 def read_table(experiment: TranslationExperiment) -> dict[str, Any]:
@@ -118,23 +121,18 @@ def table_difference(experiment: TranslationExperiment, table: dict[str, Any]) -
     different = [key for key, value in table8.decided(experiment).items() if table[key] != value]
     if different:
         return f"was made with other {', '.join(different)} than {experiment.path} has"
-    changed = [str(path) for path in changed_translations(experiment, table)]
-    return f"was made from other translations than {', '.join(changed)}" if changed else None
+    changed = [str(path) for path, digest in recorded_files(experiment, table) if sha256(path) != digest]
+    return f"was made from other files than {', '.join(changed)}" if changed else None
 
 
-def changed_translations(experiment: TranslationExperiment, table: dict[str, Any]) -> list[Path]:
-    """The files of translations that have another hash than the table's."""
-    recorded = {
-        Cell(row["family"], row["setting"], seed): model.get("hypotheses_sha256", {})
-        for row in table["rows"]
-        for seed, model in zip(experiment.seeds, row["models"], strict=True)
-    }
-    return [
-        path
-        for cell, digests in recorded.items()
-        for test in experiment.tests
-        if sha256(path := experiment.hypothesis_file(cell, test)) != digests.get(test)
-    ]
+def recorded_files(experiment: TranslationExperiment, table: dict[str, Any]) -> Iterator[tuple[Path, str | None]]:
+    """The checkpoints and translations that a table was made from, with the hashes it has of them."""
+    for row in table["rows"]:
+        for seed, model in zip(experiment.seeds, row["models"], strict=True):
+            cell = Cell(row["family"], row["setting"], seed)
+            yield experiment.model_dir(cell) / "checkpoint_best.pt", model.get("checkpoint_sha256")
+            for test in experiment.tests:
+                yield experiment.hypothesis_file(cell, test), model.get("hypotheses_sha256", {}).get(test)
 
 
 def words(line: str) -> int:

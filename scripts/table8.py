@@ -5,62 +5,24 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import itertools
 import logging
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cells import Cell
 from experiment import TranslationExperiment, load_translation
-from figures import duration, plus_minus, read_json, spread
-from files import sha256, write_json, write_text, written_whole
+from families import COLOURS, label, paper_bleu
+from figures import duration, plus_minus, spread
+from files import write_json, write_text, written_whole
 
 # First, as fairseq would otherwise log everything.
 logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
 
-from fairseq_plugins.scoring import check_line_counts, paired_bootstrap, read_lines  # noqa: E402
+import comparisons  # noqa: E402
+from scored_cells import METRICS, MODEL_KEYS, SIGNATURES, ScoredCell, read_cell  # noqa: E402
 
-METRICS = ("bleu", "chrf")
-SCORE_KEYS = (*METRICS, *(f"{metric}_signature" for metric in METRICS), "lines", "seconds")
-MODEL_KEYS = (
-    "arch", "parameters", "updates", "training_seconds", "words_per_second", "threads", "machine", "data",
-    "versions",
-)  # fmt: skip
-BASELINE = "lstm"
-SIGNIFICANT = 0.025  # of each side: sacreBLEU's p-value has one tail where a difference is clear
-# Goyal et al. (2021), Recurrent Independent Mechanisms, Appendix F, Table 8: BLEU of models trained on WMT,
-# tested on IWSLT14 en-de; by family, then by the number of pairs trained on (en-de; en-de and en-fr).
-PAPER = {
-    "transformer": {1: 22.89, 2: 22.92},
-    "lstm": {1: 21.32, 2: 20.37},
-    "rims": {1: 23.71, 2: 24.23},
-}
-LABELS = {"rims": "RIMs", "lstm": "LSTM", "transformer": "Transformer"}
-COLOURS = {"rims": "#0072B2", "lstm": "#E69F00", "transformer": "#009E73"}
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What training and scoring left of one cell.
-
-    Attributes:
-        model: the content of its model.json.
-        scores: test set -> its scores.
-        hypotheses: test set -> the translation, a segment a line.
-        digests: test set -> SHA-256 of the file of the translation.
-    """
-
-    model: dict[str, Any]
-    scores: dict[str, dict[str, Any]]
-    hypotheses: dict[str, list[str]]
-    digests: dict[str, str]
-
-
-def label(family: str) -> str:
-    """A family's name for people."""
-    return LABELS.get(family, family)
+from fairseq_plugins.scoring import read_lines  # noqa: E402
 
 
 def decided(experiment: TranslationExperiment) -> dict[str, Any]:
@@ -68,49 +30,17 @@ def decided(experiment: TranslationExperiment) -> dict[str, Any]:
     return {
         "experiment": experiment.name,
         "target_pair": experiment.target_pair,
+        "settings": dict(experiment.settings),
+        "families": dict(experiment.families),
         "options": experiment.options,
         "setting_options": experiment.setting_options,
-        "family_options": {name: how["options"] for name, how in experiment.families.items()},
         "seeds": experiment.seeds,
+        "search": {"beam": experiment.beam, "max_len_a": experiment.max_len_a, "max_len_b": experiment.max_len_b},
         "bootstrap_samples": experiment.bootstrap,
     }
 
 
-def read_hypotheses(experiment: TranslationExperiment, cell: Cell, test: str, reference: list[str]) -> list[str]:
-    """A translation of a test set, checked to be aligned with the reference."""
-    path = experiment.hypothesis_file(cell, test)
-    lines = read_lines(path)
-    check_line_counts(lines, reference, path, experiment.test_files(test)[1])
-    return lines
-
-
-def read_cell(experiment: TranslationExperiment, cell: Cell, references: dict[str, list[str]]) -> Finished:
-    """Read one cell; its translations are checked to be aligned with the references."""
-    model = read_json(experiment.model_dir(cell) / "model.json", MODEL_KEYS)
-    scores = {test: read_json(experiment.score_file(cell, test), SCORE_KEYS) for test in experiment.tests}
-    hypotheses = {test: read_hypotheses(experiment, cell, test, references[test]) for test in experiment.tests}
-    digests = {test: sha256(experiment.hypothesis_file(cell, test)) for test in experiment.tests}
-    return Finished(model, scores, hypotheses, digests)
-
-
-def p_values(
-    experiment: TranslationExperiment, results: dict[Cell, Finished], references: list[str], setting: str, test: str
-) -> dict[str, dict[int, float]]:
-    """Family -> seed -> p-value of its BLEU against the LSTM of the same setting and seed."""
-    families = [family for family in experiment.families if family != BASELINE]
-    values: dict[str, dict[int, float]] = {family: {} for family in experiment.families}
-    if BASELINE not in experiment.families or not families:
-        return values
-    for seed in experiment.seeds:
-        baseline = results[Cell(BASELINE, setting, seed)].hypotheses[test]
-        systems = {family: results[Cell(family, setting, seed)].hypotheses[test] for family in families}
-        found = paired_bootstrap(baseline, systems, references, samples=experiment.bootstrap)
-        for family, value in found.items():
-            values[family][seed] = value
-    return values
-
-
-def common_signature(experiment: TranslationExperiment, results: dict[Cell, Finished], metric: str) -> str:
+def common_signature(experiment: TranslationExperiment, results: dict[Cell, ScoredCell], metric: str) -> str:
     """The sacreBLEU signature of all scores.
 
     Raises:
@@ -124,33 +54,19 @@ def common_signature(experiment: TranslationExperiment, results: dict[Cell, Fini
     return seen.pop()
 
 
-def differences(cells: dict[int, Finished], others: dict[int, Finished], test: str) -> dict[int, float]:
-    """Seed -> BLEU on a test set, less that of another model."""
-    return {
-        seed: round(cells[seed].scores[test]["bleu"] - other.scores[test]["bleu"], 2) for seed, other in others.items()
-    }
-
-
 def table_row(
-    experiment: TranslationExperiment, results: dict[Cell, Finished], family: str, setting: str, p: dict[str, Any]
+    experiment: TranslationExperiment, results: dict[Cell, ScoredCell], family: str, setting: str
 ) -> dict[str, Any]:
-    """One row of the table; ``p`` is test set -> seed -> p-value."""
-    by_seed = {seed: results[Cell(family, setting, seed)] for seed in experiment.seeds}
-    compared = BASELINE in experiment.families and family != BASELINE
-    baseline = {seed: results[Cell(BASELINE, setting, seed)] for seed in experiment.seeds if compared}
-    cells, pairs = list(by_seed.values()), experiment.settings[setting]
+    """One row of the table."""
+    cells, pairs = [results[Cell(family, setting, seed)] for seed in experiment.seeds], experiment.settings[setting]
     models = [cell.model for cell in cells]
     speeds = [model["words_per_second"] for model in models if model["words_per_second"]]
     decoded = [_total(cell, "lines") / _total(cell, "seconds") for cell in cells]
     tests = {
-        test: {
-            **{metric: spread([cell.scores[test][metric] for cell in cells]) for metric in METRICS},
-            "p_values": p[test],
-            "differences": differences(by_seed, baseline, test),
-        }
-        for test in p
+        test: {metric: spread([cell.scores[test][metric] for cell in cells]) for metric in METRICS}
+        for test in experiment.tests
     }
-    first, *others = p
+    first, *others = experiment.tests
     gaps = {
         test: spread([round(cell.scores[test]["bleu"] - cell.scores[first]["bleu"], 2) for cell in cells])
         for test in others
@@ -161,7 +77,7 @@ def table_row(
         "pairs": pairs,
         "tests": tests,
         "gaps": gaps,
-        "paper_bleu": PAPER.get(family, {}).get(len(pairs)),
+        "paper_bleu": paper_bleu(family, len(pairs)),
         "parameters": models[0]["parameters"],
         "updates": spread([model["updates"] for model in models]),
         "training_seconds": spread([model["training_seconds"] for model in models]),
@@ -173,54 +89,9 @@ def table_row(
     }
 
 
-def _total(cell: Finished, key: str) -> float:
+def _total(cell: ScoredCell, key: str) -> float:
     """A figure of a model's scores, summed over the test sets."""
     return float(sum(scores[key] for scores in cell.scores.values()))
-
-
-def effect(
-    couples: dict[int, tuple[Finished, Finished]], test: str, references: list[str], samples: int
-) -> dict[str, Any]:
-    """What changes on a test set from the first to the second model of each seed: BLEU, and the p-values of that."""
-    first, second = ({seed: couple[place] for seed, couple in couples.items()} for place in (0, 1))
-    changes = differences(second, first, test)
-    return {
-        "bleu": spread(list(changes.values())),
-        "differences": changes,
-        "p_values": {
-            seed: paired_bootstrap(
-                before.hypotheses[test], {"new": after.hypotheses[test]}, references, samples=samples
-            )["new"]
-            for seed, (before, after) in couples.items()
-        },
-    }
-
-
-def effects(
-    experiment: TranslationExperiment, results: dict[Cell, Finished], references: dict[str, list[str]]
-) -> list[dict[str, Any]]:
-    """What more language pairs change: each setting against the first one, family by family, over the seeds."""
-    first, *others = experiment.settings
-    rows = []
-    for setting, family in itertools.product(others, experiment.families):
-        couples = {
-            seed: (results[Cell(family, first, seed)], results[Cell(family, setting, seed)])
-            for seed in experiment.seeds
-        }
-        paper = [PAPER.get(family, {}).get(len(experiment.settings[name])) for name in (first, setting)]
-        known = [figure for figure in paper if figure is not None]
-        rows.append(
-            {
-                "family": family,
-                "setting": setting,
-                "than": first,
-                "tests": {
-                    test: effect(couples, test, lines, experiment.bootstrap) for test, lines in references.items()
-                },
-                "paper_bleu": round(known[1] - known[0], 2) if len(known) == 2 else None,
-            }
-        )
-    return rows
 
 
 def collect(experiment: TranslationExperiment) -> dict[str, Any]:
@@ -232,34 +103,17 @@ def collect(experiment: TranslationExperiment) -> dict[str, Any]:
     """
     references = {test: read_lines(experiment.test_files(test)[1]) for test in experiment.tests}
     results = {cell: read_cell(experiment, cell, references) for cell in experiment.cells()}
-    signatures = {metric: common_signature(experiment, results, metric) for metric in METRICS}
-    rows = []
-    for setting in experiment.settings:
-        p = {test: p_values(experiment, results, lines, setting, test) for test, lines in references.items()}
-        for family in experiment.families:
-            rows.append(table_row(experiment, results, family, setting, {test: p[test][family] for test in p}))
+    signatures = {metric: common_signature(experiment, results, metric) for metric in SIGNATURES}
     return {
         **decided(experiment),
         "signatures": signatures,
-        "rows": rows,
-        "effects": effects(experiment, results, references),
+        "rows": [
+            table_row(experiment, results, family, setting)
+            for setting in experiment.settings
+            for family in experiment.families
+        ],
+        "comparisons": comparisons.comparisons(experiment, results, references),
     }
-
-
-def is_significant(result: dict[str, Any]) -> bool:
-    """Whether the same side is ahead at every seed, by more than chance explains."""
-    signs = {difference > 0 for difference in result["differences"].values()}
-    return len(signs) == 1 and max(result["p_values"].values()) < SIGNIFICANT
-
-
-def bleu_text(result: dict[str, Any]) -> str:
-    """BLEU with a star where the difference to the LSTM is significant."""
-    return plus_minus(result["bleu"]) + ("*" if is_significant(result) else "")
-
-
-def p_text(result: dict[str, Any]) -> str:
-    """The largest p-value over the seeds."""
-    return f"{max(result['p_values'].values()):.3f}" if result["p_values"] else "–"
 
 
 def markdown(table: dict[str, Any], tests: list[str]) -> str:
@@ -267,7 +121,8 @@ def markdown(table: dict[str, Any], tests: list[str]) -> str:
     names = [test.replace("_", " ") for test in tests]
     header = [
         "trained on", "model", *(f"BLEU {n}" for n in names), *(f"{n} − {names[0]}" for n in names[1:]), "BLEU paper",
-        *(f"chrF {n}" for n in names), *(f"p {n}" for n in names), "parameters", "training", "words/s", "sentences/s",
+        *(f"chrF {n}" for n in names), *(f"length {n}" for n in names), "parameters", "training", "words/s",
+        "sentences/s",
     ]  # fmt: skip
     lines = [f"| {' | '.join(header)} |", "|" + "---|" * 2 + "---:|" * (len(header) - 2)]
     for row in table["rows"]:
@@ -276,25 +131,25 @@ def markdown(table: dict[str, Any], tests: list[str]) -> str:
         cells = [
             ", ".join(row["pairs"]),
             label(row["family"]),
-            *(bleu_text(result) for result in results),
+            *(plus_minus(result["bleu"]) for result in results),
             *(plus_minus(gap, "{:+.2f}") for gap in row["gaps"].values()),
             "–" if row["paper_bleu"] is None else f"{row['paper_bleu']:.2f}",
             *(plus_minus(result["chrf"]) for result in results),
-            *(p_text(result) for result in results),
+            *(plus_minus(result["length_ratio"]) for result in results),
             f"{row['parameters']:,}",
             duration(row["training_seconds"]["mean"]),
             plus_minus(speed, "{:,.0f}") if speed else "–",
             plus_minus(row["sentences_per_second"], "{:,.1f}"),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    seeds = table["seeds"]
+    seeds, search = table["seeds"], table["search"]
     averaged = f"mean ± standard deviation over the seeds {', '.join(map(str, seeds))}"
     notes = [
         f"{averaged if len(seeds) > 1 else f'one seed ({seeds[0]})'}; detokenised {table['target_pair']}.",
         f"BLEU: `{table['signatures']['bleu']}`. chrF: `{table['signatures']['chrf']}`.",
-        "p: sacreBLEU's paired bootstrap of BLEU against the LSTM trained on the same pairs with the same seed "
-        f"({table['bootstrap_samples']} samples), the largest over the seeds; it has one tail, so * marks what is "
-        f"better, or worse, at every seed with p below {SIGNIFICANT}.",
+        "length: words of the translation for each of the reference. Below 1 BLEU has a brevity penalty, above it "
+        f"precision falls. Search: beam {search['beam']}, at most {search['max_len_a']:g} subwords for each of the "
+        f"source, and {search['max_len_b']}.",
         "BLEU paper: Goyal et al. (2021), Table 8, trained on WMT and tested on IWSLT14; other data and other sizes, "
         "so compare the order, not the figures; after a short training the order says little too.",
         "training: wall time, validation included. words/s: target subword tokens in training, the median. "
@@ -302,30 +157,7 @@ def markdown(table: dict[str, Any], tests: list[str]) -> str:
         "compares speeds.",
     ]
     parts = [f"# {table['experiment']}", "", *lines, "", *(f"- {note}" for note in notes), ""]
-    return "\n".join([*parts, *(effects_markdown(table, tests) if table["effects"] else [])])
-
-
-def effects_markdown(table: dict[str, Any], tests: list[str]) -> list[str]:
-    """What more language pairs change, as lines of Markdown."""
-    names = [test.replace("_", " ") for test in tests]
-    header = ["more pairs", "model", *(f"BLEU {n}" for n in names), "BLEU paper", *(f"p {n}" for n in names)]
-    pairs = {row["setting"]: ", ".join(row["pairs"]) for row in table["rows"]}
-    lines = [f"| {' | '.join(header)} |", "|---|---|" + "---:|" * (len(header) - 2)]
-    for row in table["effects"]:
-        results = [row["tests"][test] for test in tests]
-        cells = [
-            f"{pairs[row['setting']]} − {pairs[row['than']]}",
-            label(row["family"]),
-            *(plus_minus(result["bleu"], "{:+.2f}") + ("*" if is_significant(result) else "") for result in results),
-            "–" if row["paper_bleu"] is None else f"{row['paper_bleu']:+.2f}",
-            *(p_text(result) for result in results),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    note = (
-        "- The difference that more pairs make to a family at the options of the experiment; p and * as above, against "
-        "the same family and seed. In an update with more pairs there are fewer sentences of each."
-    )
-    return [*lines, "", note, ""]
+    return "\n".join([*parts, *comparisons.markdown(table, tests)])
 
 
 def comma_separated(table: dict[str, Any]) -> str:
@@ -333,7 +165,7 @@ def comma_separated(table: dict[str, Any]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
-        ["family", "setting", "pairs", "test", "seed", "bleu", "chrf", "p_value", "paper_bleu", "parameters",
+        ["family", "setting", "pairs", "test", "seed", *METRICS, "paper_bleu", "parameters",
          "updates", "training_seconds", "words_per_second", "hypothesis_sha256"]
     )  # fmt: skip
     for row in table["rows"]:
@@ -341,9 +173,8 @@ def comma_separated(table: dict[str, Any]) -> str:
             for index, (seed, model) in enumerate(zip(table["seeds"], row["models"], strict=True)):
                 writer.writerow(
                     [row["family"], row["setting"], " ".join(row["pairs"]), test, seed,
-                     result["bleu"]["values"][index], result["chrf"]["values"][index],
-                     result["p_values"].get(seed, ""), row["paper_bleu"] or "", model["parameters"],
-                     model["updates"], model["training_seconds"], model["words_per_second"],
+                     *(result[metric]["values"][index] for metric in METRICS), row["paper_bleu"] or "",
+                     model["parameters"], model["updates"], model["training_seconds"], model["words_per_second"],
                      model["hypotheses_sha256"][test]]
                 )  # fmt: skip
     return stream.getvalue()

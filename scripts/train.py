@@ -23,11 +23,12 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from experiment import Cell, Experiment, load_experiment
-from files import write_json, written_whole
+from files import sha256, write_json, written_whole
 
 from rims_nlp.machine import cores, processor
 
@@ -38,6 +39,8 @@ LOGGED = re.compile(r"\| (train_inner|train|valid) \| (\{.*\})\s*$")
 PARAMETERS = re.compile(r"num\. shared model params: [\d,]+ \(num\. trained: ([\d,]+)\)")
 STARTED = "=== fairseq-train started"
 FINISHED = "| done training in"
+SHAPED_BY_LENGTH = {"cosine", "polynomial_decay", "tri_stage"}
+"""The ``--lr-scheduler`` whose learning rate at an update depends on ``--max-update``."""
 
 
 def recipe(experiment: Experiment, cell: Cell) -> dict[str, Any]:
@@ -90,12 +93,15 @@ def check_recipe(directory: Path, wanted: dict[str, Any]) -> None:
     found = read_record(path, {"arguments": list, "data": str}, way_out)
     if found == wanted:
         return
-    if asks_for_more(found, wanted):
+    schedule = _last_value(wanted["arguments"], "--lr-scheduler")
+    if asks_for_more(found, wanted) and schedule not in SHAPED_BY_LENGTH:
         train_further(directory)
         write_json(path, wanted)
         return
     if found["data"] != wanted["data"]:
         difference = "on data prepared differently"
+    elif asks_for_more(found, wanted):
+        difference = f"with a smaller --max-update, by which --lr-scheduler {schedule} sets the learning rates"
     else:
         difference = f"with {' '.join(map(str, found['arguments']))}, now wanted: {' '.join(wanted['arguments'])}"
     raise ValueError(
@@ -111,12 +117,16 @@ def asks_for_more(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
 
 
 def _max_update(arguments: list[str]) -> tuple[int | None, list[str]]:
-    """The number that counts, the last one, and the arguments without any."""
-    places = [place for place, word in enumerate(arguments[:-1]) if word == "--max-update"]
-    dropped = {index for place in places for index in (place, place + 1)}
-    number = arguments[places[-1] + 1] if places else ""
-    rest = [word for index, word in enumerate(arguments) if index not in dropped]
+    """The number that counts, and the arguments without any."""
+    number = _last_value(arguments, "--max-update")
+    names = {place for place, word in enumerate(arguments[:-1]) if word == "--max-update"}
+    rest = [word for place, word in enumerate(arguments) if not {place, place - 1} & names]
     return (int(number) if number.isdecimal() else None), rest
+
+
+def _last_value(arguments: list[str], option: str) -> str:
+    """The value of an option, the last one where it is repeated; empty where it is absent."""
+    return next((value for name, value in reversed(list(pairwise(arguments))) if name == option), "")
 
 
 def train_further(directory: Path) -> None:
@@ -255,6 +265,7 @@ def summarise(experiment: Experiment, cell: Cell) -> dict[str, Any]:
         "training_seconds": round(state["extra_state"]["previous_training_time"], 1),
         "words_per_second": words_per_second(text),
         "best_valid_loss": min(losses, default=None),
+        "checkpoint_sha256": sha256(directory / "checkpoint_best.pt"),
         "threads": experiment.threads,
         "machine": machine(),
         "command": [word.replace(f"{ROOT}{os.sep}", "") for word in train_command(experiment, cell)[1:]],

@@ -46,7 +46,10 @@ def evaluate(arguments: argparse.Namespace) -> dict[str, Any]:
         "pair": "-".join(translator.pair),
         "model": str(arguments.model),
         "checkpoint": arguments.checkpoint,
+        "checkpoint_sha256": sha256(Path(arguments.model) / arguments.checkpoint),
         "beam": arguments.beam,
+        "max_len_a": arguments.max_len_a,
+        "max_len_b": arguments.max_len_b,
         "seconds": round(seconds, 3),
         "source": str(arguments.source),
         "source_sha256": sha256(Path(arguments.source)),
@@ -76,6 +79,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     for metric, name in (("bleu", "BLEU"), ("chrf", "chrF")):
         print(f"{name} {result[metric]:.2f}  {result[metric + '_signature']}")
+    print(f"length {result['length_ratio']:.2f} of the reference's")
     return 0
 
 

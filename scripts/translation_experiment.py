@@ -16,7 +16,7 @@ TRAIN_KEYS = {
     "target_pair", "settings", "seeds", "families", "options", "setting_options", "threads", "resources",
     "tensorboard",
 }  # fmt: skip
-EVALUATE_KEYS = {"beam", "batch_size", "bootstrap"}
+EVALUATE_KEYS = {"beam", "batch_size", "max_len_a", "max_len_b", "bootstrap"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,8 @@ class TranslationExperiment(Experiment):
         tests: names of its test sets, in the order of the file.
         beam: hypotheses kept in the search.
         batch_size: lines translated at once.
+        max_len_a: a translation has at most so many tokens for each of the source, and ``max_len_b`` more.
+        max_len_b: see ``max_len_a``.
         bootstrap: samples of the paired bootstrap.
     """
 
@@ -45,6 +47,8 @@ class TranslationExperiment(Experiment):
     shards: int = 1
     beam: int = 5
     batch_size: int = 64
+    max_len_a: float = 2.0
+    max_len_b: int = 20
     bootstrap: int = 1000
 
     @property
@@ -125,7 +129,7 @@ def read_translation(reader: Reader, content: Mapping[str, Any]) -> TranslationE
     reader.check_keys(evaluate, EVALUATE_KEYS, "evaluate")
     target_pair, tests = _target(reader, data, train)
     settings = _settings(reader, data["pairs"], train, target_pair)
-    counts: dict[str, Any] = {key: reader.count(evaluate, key, "evaluate", 1) for key in evaluate}
+    figures: dict[str, Any] = {key: _search_figure(reader, evaluate, key) for key in evaluate}
     return TranslationExperiment(
         path=reader.path,
         name=name,
@@ -137,7 +141,7 @@ def read_translation(reader: Reader, content: Mapping[str, Any]) -> TranslationE
         tests=tests,
         shards=reader.count(data, "shards", "data", 1),
         **training(reader, train, settings, "train.settings"),
-        **counts,
+        **figures,
     )
 
 
@@ -148,6 +152,16 @@ def _data(reader: Reader, content: Mapping[str, Any]) -> tuple[Reader, dict[str,
         return reader, reader.get(content, "data", dict)
     owner = Reader(reader.path.parent / found)
     return owner, owner.get(owner.load(), "data", dict)
+
+
+def _search_figure(reader: Reader, evaluate: Mapping[str, Any], key: str) -> float:
+    """A value of ``evaluate:``; all are counts but ``max_len_a``, a factor."""
+    if key != "max_len_a":
+        return reader.count(evaluate, key, "evaluate", 1)
+    value = reader.number(evaluate, key, "evaluate")
+    if value < 0:
+        raise ValueError(f"{reader.path}: evaluate.max_len_a must be at least 0, got {value!r}")
+    return value
 
 
 def _target(reader: Reader, data: Mapping[str, Any], train: Mapping[str, Any]) -> tuple[str, list[str]]:

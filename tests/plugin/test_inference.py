@@ -85,6 +85,18 @@ def test_a_line_that_is_too_long_is_translated_in_parts(models, caplog):
     assert translator.translate([line])[0]
 
 
+def test_a_translation_ends_at_its_limit(models, monkeypatch):
+    longest = []
+    for factor in (0.0, 1.0):
+        translator = load_translator(models["single"], max_len_a=factor, max_len_b=1)
+        found = []
+        decode = translator._decode
+        monkeypatch.setattr(translator, "_decode", lambda tokens, d=decode, f=found: f.append(len(tokens)) or d(tokens))
+        translator.translate(LINES)
+        longest.append(max(found))
+    assert longest[0] <= 2 < longest[1]  # with the end of sentence
+
+
 def test_no_lines(models):
     assert load_translator(models["single"]).translate([]) == []
 
@@ -100,6 +112,8 @@ def test_errors_of_a_model_directory(model, tmp_path):
         load_translator(model, target_lang="fr")
     with pytest.raises(ValueError, match="beam and batch size must be at least 1, got 0 and 64"):
         load_translator(model, beam=0)
+    with pytest.raises(ValueError, match="max_len_b at least 1, got 2.0 and 0"):
+        load_translator(model, max_len_b=0)
     with pytest.raises(ValueError, match=r"has no checkpoint_7\.pt; copy the complete model directory"):
         load_translator(model, checkpoint="checkpoint_7.pt")
     (model / "spm.model").unlink()

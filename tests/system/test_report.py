@@ -9,6 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
+import families
 import learning_curves
 import length_table
 import pytest
@@ -315,12 +316,15 @@ def test_a_log_without_a_figure_is_named(copy, capsys):
     assert f"{path}: has no validation of en-de" in capsys.readouterr().err
 
 
-def test_the_table_of_other_translations_is_refused(copy, capsys):
-    path = copy.hypothesis_file(Cell("rims", "single", 1), "transfer")
+@pytest.mark.parametrize(
+    "name", ["scores/rims.single.seed1/transfer.hyp", "models/rims.single.seed1/checkpoint_best.pt"]
+)
+def test_the_table_of_other_translations_or_models_is_refused(copy, capsys, name):
+    path = copy.root / name
     path.write_text("one line\n")
     assert report.main(["--config", "toy.yaml"]) == 1
     message = capsys.readouterr().err
-    assert f"table8.json: was made from other translations than {path}; make it again: python" in message
+    assert f"table8.json: was made from other files than {path}; make it again: python" in message
 
 
 @pytest.mark.parametrize(
@@ -331,9 +335,11 @@ def test_the_table_of_other_translations_is_refused(copy, capsys):
             "is the table of other models or test sets than toy.yaml has; make it again",
         ),
         (lambda table: table["rows"][0].pop("gaps"), "was made by an older version; make it again"),
-        (lambda table: table.pop("effects"), "has no 'effects'; remove it and run the workflow, it makes it again"),
+        (lambda table: table.pop("comparisons"), "has no 'comparisons'; remove it and run the workflow"),
         (lambda table: table["options"].pop(), "was made with other options than toy.yaml has; make it again"),
         (lambda table: table.update(seeds=[2]), "was made with other seeds than toy.yaml has; make it again"),
+        (lambda table: table["search"].update(beam=1), "was made with other search than toy.yaml has; make it again"),
+        (lambda table: table["families"]["rims"].update(arch="x"), "was made with other families than toy.yaml has"),
     ],
 )
 def test_the_table_of_another_experiment_is_refused(copy, capsys, change, message):
@@ -638,7 +644,7 @@ def test_the_dark_form_draws_the_charts_anew(browser):
 
 
 def test_tokens_and_names_with_tags_are_text(chromium, copy, monkeypatch):
-    monkeypatch.setitem(table8.LABELS, "rims", HOSTILE)
+    monkeypatch.setitem(families.LABELS, "rims", HOSTILE)
     browser, page = chromium, copy.root.absolute() / "report.html"
     data = report.collect(copy, limit=5, examples=1)
     example = data["units-0-0"][0]

@@ -4,12 +4,17 @@ import csv
 import dataclasses
 import hashlib
 import json
+import math
 
+import comparisons
 import pytest
+import scored_cells
 import table8
 from experiment import Cell, load_experiment
+from figures import plus_minus, spread
+from scored_cells import ScoredCell
 
-from fairseq_plugins.scoring import read_lines, score
+from fairseq_plugins.scoring import paired_bootstrap, read_lines, score
 from tests.system.toy_experiment import write_experiment
 
 REFERENCE = [f"the {word} is seen by all of the people there." for word in ("cat", "dog", "sun", "sea", "hill") * 6]
@@ -34,15 +39,22 @@ def finished(tmp_path, monkeypatch):
         experiment.model_dir(cell).mkdir(parents=True)
         model = {"parameters": 1000 * cell.seed, "updates": 7, "training_seconds": SECONDS[cell.family] * cell.seed,
                  "words_per_second": 100.0 * cell.seed, "arch": f"{cell.family}_tiny", "machine": "one",
-                 "threads": 1, "data": "d1", "versions": {"torch": "2"}, "command": ["/home/somebody"]}  # fmt: skip
+                 "threads": 1, "data": "d1", "versions": {"torch": "2"}, "command": ["/home/somebody"],
+                 "checkpoint_sha256": cell.name}  # fmt: skip
         (experiment.model_dir(cell) / "model.json").write_text(json.dumps(model))
         for test in experiment.tests:
             hypotheses = worsen(REFERENCE, {"rims": 10, "lstm": 2, "transformer": 2}[cell.family] + cell.seed - 1)
-            path = experiment.score_file(cell, test)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({**score(hypotheses, REFERENCE), "lines": 30, "seconds": 1.5 * cell.seed}))
-            path.with_suffix(".hyp").write_text("".join(line + "\n" for line in hypotheses))
+            write_scores(experiment, cell, test, hypotheses)
     return experiment
+
+
+def write_scores(experiment, cell, test, hypotheses):
+    """What scoring leaves of a translation."""
+    path = experiment.score_file(cell, test)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    more = {"lines": 30, "seconds": 1.5 * cell.seed, "checkpoint_sha256": cell.name}
+    path.write_text(json.dumps({**score(hypotheses, REFERENCE), **more}))
+    path.with_suffix(".hyp").write_text("".join(line + "\n" for line in hypotheses))
 
 
 def test_numbers_of_the_table(finished):
@@ -62,71 +74,116 @@ def test_numbers_of_the_table(finished):
     assert table["signatures"]["chrf"].startswith("nrefs:1|case:mixed|eff:yes|nc:6")
 
 
-def test_paired_bootstrap_marks_what_differs_from_the_lstm(finished):
-    rows = {row["family"]: row["tests"]["in_domain"] for row in table8.collect(finished)["rows"]}
-    assert set(rows["rims"]["p_values"]) == {1, 2}
-    bleu = [rows[family]["bleu"]["values"] for family in ("rims", "lstm")]
-    assert list(rows["rims"]["differences"].values()) == [
-        round(rims - lstm, 2) for rims, lstm in zip(*bleu, strict=True)
+def difference(table, side, other):
+    """The comparison of two sides, each of them a family and a setting."""
+    return next(row for row in table["comparisons"] if (tuple(row["side"]), tuple(row["other"])) == (side, other))
+
+
+def test_families_are_compared_with_each_other(finished):
+    table = table8.collect(finished)
+    rows = {row["family"]: row["tests"]["in_domain"]["bleu"] for row in table["rows"] if row["setting"] == "single"}
+    found = difference(table, ("rims", "single"), ("lstm", "single"))["tests"]["in_domain"]
+    assert found["bleu"]["mean"] == pytest.approx(rows["rims"]["mean"] - rows["lstm"]["mean"], abs=1e-3)
+    assert found["bleu"]["std"] == pytest.approx(math.hypot(rows["rims"]["std"], rows["lstm"]["std"]), abs=1e-3)
+    # Of the seeds the closest ones: the worst of the better side and the best of the other.
+    worst, best = ([seed for _, seed in sorted(zip(rows[family]["values"], (1, 2), strict=True))] for family in
+                   ("rims", "lstm"))  # fmt: skip
+    translations = [
+        read_lines(finished.hypothesis_file(cell, "in_domain"))
+        for cell in (Cell("lstm", "single", best[-1]), Cell("rims", "single", worst[0]))
     ]
-    assert max(rows["rims"]["p_values"].values()) < 0.025
-    assert table8.bleu_text(rows["rims"]).endswith("*")
-    assert rows["lstm"]["p_values"] == {}
-    # The same translation as the LSTM's.
-    assert rows["transformer"]["p_values"] == {1: 1.0, 2: 1.0}
-    assert not table8.bleu_text(rows["transformer"]).endswith("*")
+    assert found["p_value"] == paired_bootstrap(translations[0], {"x": translations[1]}, REFERENCE, samples=50)["x"]
+    assert comparisons.is_significant(found)
+    text = table8.markdown(table, finished.tests)
+    starred = plus_minus(found["bleu"], "{:+.2f}") + "*"
+    assert f"| en-de | RIMs − LSTM | {starred} | {starred} | +2.39 |" in text
+    # The same translations.
+    same = difference(table, ("lstm", "single"), ("transformer", "single"))
+    assert same["tests"]["in_domain"]["p_value"] is None and same["tests"]["in_domain"]["bleu"]["mean"] == 0
+    assert "| en-de | LSTM − Transformer | +0.00 ± " in text and "| -1.57 | overlap | overlap |" in text
 
 
 @pytest.mark.parametrize(
-    ("differences", "p", "starred"),
+    ("figures", "others", "bootstrapped"),
     [
-        ([3.0, 0.4], [0.001, 0.024], True),
-        ([-3.0, -0.4], [0.001, 0.024], True),
-        ([3.0, -3.0], [0.001, 0.001], False),  # the seeds contradict each other
-        ([3.0, 0.4], [0.001, 0.026], False),
-        ([], [], False),  # the LSTM itself
+        ([3.0, 5.0], [1.0, 2.9], True),
+        ([1.0, 2.9], [3.0, 5.0], True),
+        ([3.0, 5.0], [1.0, 3.1], False),
+        ([3.0, 5.0], [1.0, 3.0], False),  # a tie
+        ([3.0], [4.0], True),
     ],
 )
-def test_a_star_stands_where_all_seeds_agree(differences, p, starred):
-    result = {"differences": dict(enumerate(differences)), "p_values": dict(enumerate(p))}
-    assert table8.is_significant(result) == starred
+def test_sides_that_overlap_have_no_p_value(monkeypatch, figures, others, bootstrapped):
+    asked = []
+    monkeypatch.setattr(
+        comparisons, "paired_bootstrap", lambda first, rest, *_, **__: asked.append((first, rest)) or {"ahead": 0.02}
+    )
+    sides = [[ScoredCell({}, {"t": {"bleu": figure}}, {"t": [str(figure)]}, {}) for figure in side]
+             for side in (figures, others)]  # fmt: skip
+    found = comparisons.compare(*sides, "t", ["reference"], 7)
+    assert found["p_value"] == (0.02 if bootstrapped else None)
+    assert comparisons.is_significant(found) == bootstrapped
+    if bootstrapped:
+        better, worse = (figures, others) if figures[0] > others[0] else (others, figures)
+        assert asked == [([str(max(worse))], {"ahead": [str(min(better))]})]
+    assert found["bleu"]["std"] is None if len(figures) == 1 else found["bleu"]["std"] > 0
 
 
-def test_what_a_second_pair_changes_is_told_by_family_and_seed(finished):
+def test_a_difference_that_other_sentences_could_change_is_not_significant():
+    assert not comparisons.is_significant({"p_value": 0.026})
+    assert comparisons.is_significant({"p_value": 0.024})
+
+
+def test_what_a_second_pair_changes_is_told_by_family(finished):
     for seed in finished.seeds:  # the LSTM alone gets better, and only on one of the test sets
-        path = finished.score_file(Cell("lstm", "multitask", seed), "transfer")
-        path.write_text(json.dumps({**score(REFERENCE, REFERENCE), "lines": 30, "seconds": 1.0}))
-        path.with_suffix(".hyp").write_text("".join(line + "\n" for line in REFERENCE))
+        write_scores(finished, Cell("lstm", "multitask", seed), "transfer", REFERENCE)
     table = table8.collect(finished)
     lstm = next(row for row in table["rows"] if (row["family"], row["setting"]) == ("lstm", "multitask"))
     assert lstm["gaps"]["transfer"]["values"] == [
         round(100.0 - value, 2) for value in lstm["tests"]["in_domain"]["bleu"]["values"]
     ]
-    assert f" | {table8.plus_minus(lstm['gaps']['transfer'], '{:+.2f}')} | 20.37 | " in table8.markdown(
-        table, finished.tests
-    )
-    found = {row["family"]: row for row in table["effects"]}
-    assert list(found) == list(finished.families)
-    single = next(row for row in table["rows"] if (row["family"], row["setting"]) == ("lstm", "single"))
-    before = single["tests"]["transfer"]["bleu"]["values"]
-    gained = found["lstm"]["tests"]["transfer"]
-    assert gained["bleu"]["values"] == pytest.approx([100.0 - value for value in before])
-    assert max(gained["p_values"].values()) < 0.05
-    assert found["lstm"]["tests"]["in_domain"] == {
-        "bleu": {"mean": 0.0, "std": 0.0, "values": [0.0, 0.0]}, "p_values": {1: 1.0, 2: 1.0},
-        "differences": {1: 0.0, 2: 0.0},
-    }  # fmt: skip
-    assert [found[family]["paper_bleu"] for family in ("rims", "lstm", "transformer")] == [0.52, -0.95, 0.03]
+    gap = plus_minus(lstm["gaps"]["transfer"], "{:+.2f}")
     text = table8.markdown(table, finished.tests)
+    assert f" | {gap} | 20.37 | " in text
+    single = next(row for row in table["rows"] if (row["family"], row["setting"]) == ("lstm", "single"))
+    found = difference(table, ("lstm", "multitask"), ("lstm", "single"))
+    gained = found["tests"]["transfer"]
+    assert gained["bleu"]["mean"] == pytest.approx(100.0 - single["tests"]["transfer"]["bleu"]["mean"], abs=1e-3)
+    assert gained["p_value"] < 0.025
+    unchanged = found["tests"]["in_domain"]
+    assert unchanged["bleu"]["mean"] == 0.0 and unchanged["p_value"] is None
+    papers = [
+        difference(table, (family, "multitask"), (family, "single"))["paper_bleu"] for family in finished.families
+    ]
+    assert papers == [0.52, -0.95, 0.03]
     line = next(line for line in text.splitlines() if line.startswith("| en-de, en-fr − en-de | LSTM |"))
-    assert f"| +0.00 ± 0.00 | {table8.plus_minus(gained['bleu'], '{:+.2f}')}* | -0.95 |" in line
+    assert f"| {plus_minus(gained['bleu'], '{:+.2f}')}* | -0.95 | overlap | " in line
 
 
-def test_one_setting_has_nothing_to_compare(finished):
-    one = dataclasses.replace(finished, settings={"single": ["en-de"]})
+def test_one_model_has_nothing_to_compare(finished):
+    only = {"rims": finished.families["rims"]}
+    one = dataclasses.replace(finished, settings={"single": ["en-de"]}, families=only)
     table = table8.collect(one)
-    assert table["effects"] == []
-    assert "more pairs" not in table8.markdown(table, one.tests)
+    assert table["comparisons"] == []
+    assert "difference" not in table8.markdown(table, one.tests)
+
+
+def test_the_length_of_the_translations_is_told(finished):
+    write_scores(finished, Cell("rims", "single", 1), "transfer", [f"{line} {line}" for line in REFERENCE])
+    table = table8.collect(finished)
+    found = table["rows"][0]["tests"]
+    assert found["transfer"]["length_ratio"]["values"][0] == 2.0
+    assert 0.9 < found["in_domain"]["length_ratio"]["mean"] < 1
+    assert f"| {plus_minus(found['transfer']['length_ratio'])} | 1,000 |" in table8.markdown(table, finished.tests)
+
+
+def test_scores_of_another_checkpoint_are_refused(finished, capsys):
+    """As after a training that went on."""
+    path = finished.model_dir(Cell("lstm", "multitask", 2)) / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "checkpoint_sha256": "new"}))
+    assert table8.main(["--config", str(finished.path)]) == 1
+    score_file = finished.score_file(Cell("lstm", "multitask", 2), "in_domain")
+    assert f"{score_file}: is of another checkpoint than the one that {path.parent} has now" in capsys.readouterr().err
 
 
 def test_main_writes_all_four_files_and_prints_the_markdown(finished, capsys):
@@ -134,7 +191,7 @@ def test_main_writes_all_four_files_and_prints_the_markdown(finished, capsys):
     text = capsys.readouterr().out
     assert text == (finished.root / "table8.md").read_text()
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(lines) == 2 + 6 + 2 + 3
+    assert len(lines) == 2 + 6 + 2 + 2 * 3 + 3
     assert {line.count("|") for line in lines[:8]} == {lines[0].count("|")}
     assert {line.count("|") for line in lines[8:]} == {lines[8].count("|")}
     for figure in ("22.89", "22.92", "21.32", "20.37", "23.71", "24.23", " ± ", "2.2 min", "45 s", "3.0 h"):
@@ -150,7 +207,9 @@ def test_main_writes_all_four_files_and_prints_the_markdown(finished, capsys):
     written = (finished.root / "table8.json").read_text()
     assert "somebody" not in written  # it is to be shown to others
     table = json.loads(written)
-    assert table["seeds"] == [1, 2] and table["family_options"].keys() == finished.families.keys()
+    assert table["seeds"] == [1, 2] and table["families"] == finished.families
+    assert table8.comma_separated(table) == (finished.root / "table8.csv").read_text()  # nothing is lost in between
+    assert table8.markdown(table, finished.tests) == text
     assert (finished.root / "table8.png").read_bytes().startswith(b"\x89PNG")
     assert not list(finished.root.glob("*.tmp-*"))
 
@@ -185,7 +244,8 @@ def test_a_damaged_model_is_named(finished, content, message):
 
 def test_every_translation_is_read_once(finished, monkeypatch):
     read = []
-    monkeypatch.setattr(table8, "read_lines", lambda path: read.append(path) or read_lines(path))
+    for module in (table8, scored_cells):
+        monkeypatch.setattr(module, "read_lines", lambda path: read.append(path) or read_lines(path))
     table8.collect(finished)
     assert len(read) == len(set(read)) == len(finished.cells()) * len(finished.tests) + len(finished.tests)
 
@@ -198,6 +258,6 @@ def test_scores_of_different_signatures_are_not_compared(finished, capsys):
 
 
 def test_one_seed_has_no_spread():
-    assert table8.plus_minus(table8.spread([3.14159])) == "3.14"
-    assert table8.plus_minus(table8.spread([1.0, 3.0])) == "2.00 ± 1.41"
-    assert table8.plus_minus(table8.spread([1.0, 3.0]), "{:+.1f}") == "+2.0 ± 1.4"
+    assert plus_minus(spread([3.14159])) == "3.14"
+    assert plus_minus(spread([1.0, 3.0])) == "2.00 ± 1.41"
+    assert plus_minus(spread([1.0, 3.0]), "{:+.1f}") == "+2.0 ± 1.4"

@@ -202,6 +202,33 @@ def test_more_updates_continue_a_finished_model(experiment):
         train.train_cell(experiment, CELL)  # fewer
 
 
+def test_trained_further_is_the_model_that_was_trained_at_once(tmp_path, monkeypatch):
+    found = {}
+    for name, steps in {"further": (6, 11), "at_once": (11,)}.items():
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        path = toy_models.prepare(tmp_path / name, updates=6)
+        for updates in steps:
+            experiment = load_experiment(path.name)
+            options = [*experiment.options, "--max-update", str(updates), "--save-interval-updates", "1000"]
+            train.train_cell(dataclasses.replace(experiment, options=options), CELL)
+        last = experiment.model_dir(CELL) / "checkpoint_last.pt"
+        found[name] = torch.load(last, weights_only=False)["model"]
+    assert found["further"].keys() == found["at_once"].keys()
+    for name, tensor in found["at_once"].items():
+        assert torch.equal(found["further"][name], tensor), name
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "polynomial_decay", "tri_stage"])
+def test_a_schedule_of_a_given_length_is_not_made_longer(tmp_path, schedule):
+    arguments = ["--lr-scheduler", schedule, "--max-update", "8"]
+    train.check_recipe(tmp_path, {"arguments": arguments, "data": "d"})
+    more = {"arguments": [*arguments, "--max-update", "9"], "data": "d"}
+    with pytest.raises(ValueError, match=f"with a smaller --max-update, by which --lr-scheduler {schedule} sets"):
+        train.check_recipe(tmp_path, more)
+    assert json.loads((tmp_path / "recipe.json").read_text())["arguments"] == arguments
+
+
 @pytest.mark.parametrize(
     ("arguments", "goes_on"),
     [
