@@ -28,8 +28,9 @@ import psutil
 import sentencepiece
 
 from benchmarks.results import ROOT
+from benchmarks.revision import git_revision
 from benchmarks.timing import Spread
-from rims_nlp.machine import cores, git_revision, processor
+from rims_nlp.machine import cores, processor
 
 EN_FR = 36_000_000  # pairs of WMT14 English-French, for the extrapolation
 DISTINCT = 50_000  # sentence pairs that the grammar writes; the rest are these with another number

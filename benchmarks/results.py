@@ -15,8 +15,9 @@ import torch
 
 from benchmarks.config import LayerConfig
 from benchmarks.registry import running_backend
+from benchmarks.revision import git_revision
 from benchmarks.timing import Spread, ratios
-from rims_nlp.machine import cores, git_revision, processor
+from rims_nlp.machine import cores, processor
 
 ROOT = Path(__file__).resolve().parents[1]
 

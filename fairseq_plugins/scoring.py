@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.metrics.bleu import BLEUScore
 from sacrebleu.significance import PairedTest, Result
 
 Pathlike = str | os.PathLike[str]
@@ -52,6 +53,12 @@ def check_line_counts(lines: Sequence[str], others: Sequence[str], name: Pathlik
         )
 
 
+def corpus_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> tuple[BLEUScore, str]:
+    """Corpus BLEU of detokenised text as everything here counts it, and sacreBLEU's signature of that."""
+    bleu = BLEU()
+    return bleu.corpus_score(hypotheses, [references]), str(bleu.get_signature())
+
+
 def score(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Any]:
     """Corpus BLEU and chrF of detokenised text, in percent, with sacreBLEU's signatures.
 
@@ -65,13 +72,13 @@ def score(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Any
     check_line_counts(hypotheses, references, "the hypotheses", "the reference")
     if not references:
         raise ValueError("the reference is empty, so there is nothing to score")
-    bleu, chrf = BLEU(), CHRF()
-    found = bleu.corpus_score(hypotheses, [references])
+    bleu, signature = corpus_bleu(hypotheses, references)
+    chrf = CHRF()
     return {
-        "bleu": round(found.score, 2),
-        "length_ratio": round(found.sys_len / found.ref_len, 3),
+        "bleu": round(bleu.score, 2),
+        "length_ratio": round(bleu.sys_len / bleu.ref_len, 3),
         "chrf": round(chrf.corpus_score(hypotheses, [references]).score, 2),
-        "bleu_signature": str(bleu.get_signature()),
+        "bleu_signature": signature,
         "chrf_signature": str(chrf.get_signature()),
     }
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def cores() -> int:
@@ -23,12 +20,3 @@ def processor() -> str:
         lines = []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, platform.processor() or platform.machine())
-
-
-def git_revision() -> str:
-    """Short revision of the project, with ``+`` where tracked files were changed; "unknown" without git."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
-    try:
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"

@@ -34,6 +34,7 @@ from data_prep.prepare import prepare
 
 WARMUP = 2  # updates that are not measured: code is compiled, memory is taken, and fairseq's clock starts
 CPU_TOKENS = 500
+GPU_SPEED = 50_000  # target words a second, to reckon with where none was measured
 MIXED_PRECISION = {"--fp16", "--memory-efficient-fp16", "--bf16", "--memory-efficient-bf16", "--amp"}
 
 
@@ -92,10 +93,14 @@ class Estimate:
     passes: float | None
 
     @property
+    def words(self) -> float:
+        """Target words of all updates."""
+        return self.updates * sum(self.words_per_update.values())
+
+    @property
     def hours(self) -> float:
         """Of all updates, on the machine that was measured."""
-        words = self.updates * sum(self.words_per_update.values())
-        return words / statistics.median(self.words_per_second) / 3600
+        return self.words / statistics.median(self.words_per_second) / 3600
 
 
 def option(arguments: list[str], name: str, default: int | None = None) -> int:
@@ -199,7 +204,7 @@ def device_name() -> str:
 
 def report(experiment: TranslationExperiment, estimates: list[Estimate], how: dict[str, Any]) -> str:
     """The table in Markdown, and what a reader must know of it."""
-    pair = experiment.target_pair
+    pair, words = experiment.target_pair, len(experiment.seeds) * sum(one.words for one in estimates)
     lines = [
         f"# {experiment.name} on one {how['device']}",
         "",
@@ -208,7 +213,9 @@ def report(experiment: TranslationExperiment, estimates: list[Estimate], how: di
         *(table_row(one) for one in estimates),
         "",
         f"All {len(experiment.cells())} models, {len(experiment.seeds)} of each: "
-        f"{len(experiment.seeds) * sum(one.hours for one in estimates):,.0f} hours of one such device.",
+        f"{len(experiment.seeds) * sum(one.hours for one in estimates):,.0f} hours of one such device. "
+        f"They read {words / 1e9:,.1f} billion target words, which at {GPU_SPEED:,} words/s take "
+        f"{words / GPU_SPEED / 3600:,.0f} hours.",
         "",
         *notes(how),
     ]
@@ -315,12 +322,15 @@ def main(argv: list[str] | None = None) -> int:
         epilog="example:\n  python scripts/full_scale.py --config configs/table8_wmt14.yaml --output runs/full_scale",
     )
     parser.add_argument("--config", required=True, metavar="YAML", help="experiment file")
-    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="text, data, logs, and the table")
-    parser.add_argument("--updates", type=int, default=6, metavar="N", help="of every model (default: %(default)s)")
+    parser.add_argument(
+        "--output", required=True, type=Path, metavar="DIR", help="a new folder for text, data, logs and the table"
+    )
+    parser.add_argument("--updates", type=int, default=6, metavar="N",
+                        help="how many updates every model is trained for (default: %(default)s)")  # fmt: skip
     parser.add_argument("--pairs", type=int, default=40_000, metavar="N",
-                        help="sentence pairs of every language pair (default: %(default)s)")  # fmt: skip
+                        help="sentence pairs made up of every language pair (default: %(default)s)")  # fmt: skip
     parser.add_argument("--max-tokens", type=int, metavar="N",
-                        help=f"of a batch (default: {CPU_TOKENS} on a CPU, else as in the file)")  # fmt: skip
+                        help=f"of a batch, at most (default: {CPU_TOKENS} on a CPU, else as in the file)")  # fmt: skip
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: as in the file)")
     arguments = parser.parse_args(argv)
     arguments.command = sys.argv[1:] if argv is None else argv

@@ -8,15 +8,19 @@ from typing import Any
 
 from cells import Cell
 from experiment import TranslationExperiment, load_translation
+from figures import plus_minus
 from files import write_json, write_text
 from report_data import Material, bleu_by_length, system_name
+
+from fairseq_plugins.scoring import corpus_bleu
 
 
 def collect(experiment: TranslationExperiment) -> dict[str, Any]:
     """The figures of every test set.
 
     Returns:
-        ``tests``: test set -> ``buckets``, ``sentences`` of each, and ``bleu``: model -> BLEU of each bucket.
+        ``tests``: test set -> ``buckets``, ``sentences`` of each, and ``bleu``: model -> BLEU of each bucket over the
+        seeds; ``signature``: sacreBLEU's.
 
     Raises:
         ValueError: if a translation is missing or not aligned with its reference.
@@ -30,7 +34,8 @@ def collect(experiment: TranslationExperiment) -> dict[str, Any]:
             for family, setting in found["bleu"]
         }
         tests[test] = {**found, "bleu": {names[key]: figures for key, figures in found["bleu"].items()}}
-    return {"experiment": experiment.name, "seeds": experiment.seeds, "tests": tests}
+    _, signature = corpus_bleu([""], [""])
+    return {"experiment": experiment.name, "seeds": experiment.seeds, "signature": signature, "tests": tests}
 
 
 def markdown(table: dict[str, Any]) -> str:
@@ -40,12 +45,12 @@ def markdown(table: dict[str, Any]) -> str:
         buckets = [f"{name} ({count:,})" for name, count in zip(found["buckets"], found["sentences"], strict=True)]
         lines += [f"| {test.replace('_', ' ')} | {' | '.join(buckets)} |", "|---|" + "---:|" * len(buckets)]
         for name, figures in found["bleu"].items():
-            lines.append(f"| {name} | {' | '.join(f'{figure:.2f}' for figure in figures)} |")
+            lines.append(f"| {name} | {' | '.join(map(plus_minus, figures))} |")
         lines.append("")
     seeds = ", ".join(map(str, table["seeds"]))
-    return "\n".join(
-        [*lines, f"- Corpus BLEU of the sentences of a bucket (how many), mean over the seeds {seeds}.", ""]
-    )
+    averaged = "mean ± standard deviation over the seeds" if len(table["seeds"]) > 1 else "seed"
+    note = f"- Corpus BLEU of the sentences of a bucket (how many), {averaged} {seeds}: `{table['signature']}`."
+    return "\n".join([*lines, note, ""])
 
 
 def write_tables(experiment: TranslationExperiment) -> str:

@@ -180,6 +180,7 @@ def collect(experiment: TranslationExperiment, *, limit: int, examples: int) -> 
                   for test, found in zip(tests, sentences, strict=True)],
         "systems": [report_data.system_name(experiment, cell) for cell in report_data.first_seed(experiment)],
         "seed": experiment.seeds[0],
+        "languages": experiment.target_pair.split("-"),
         "curves": draw_curves(experiment, learning_curves(experiment)),
         "lengths": [draw_lengths(experiment, report_data.bleu_by_length(material, test)) for test in tests],
         "models": [model["name"] for model in units],
@@ -249,11 +250,13 @@ def main(argv: list[str] | None = None) -> int:
         "  python scripts/report.py --config configs/formal_small.yaml --sentences 3000 --examples 30\n"
         "  python scripts/report.py --config configs/formal_small.yaml --sentences 0 --examples 0  # no text",
     )
-    parser.add_argument("--config", required=True, metavar="YAML", help="experiment file; its table must be made")
+    parser.add_argument("--config", required=True, metavar="YAML",
+                        help="experiment file; its table must be made. Translations, units and attention are those of "
+                        "its first seed")  # fmt: skip
     count: dict[str, Any] = {"type": int, "metavar": "N"}
     text = "sentences of a test set in the viewer, at most, evenly spaced (default: %(default)s; 0: none)"
     parser.add_argument("--sentences", default=1000, help=text, **count)
-    text = "sentences of a test set in the explorer of RIMs (default: %(default)s; 0: none)"
+    text = "sentences of a test set whose units and attention can be looked at (default: %(default)s; 0: none)"
     parser.add_argument("--examples", default=12, help=text, **count)
     arguments = parser.parse_args(argv)
     command = shlex.join(["python", "scripts/report.py", *(sys.argv[1:] if argv is None else argv)])

@@ -27,17 +27,13 @@ def plain(text: str) -> str:
 
 
 def line_styles(experiment: TranslationExperiment) -> dict[tuple[str, str], dict[str, Any]]:
-    """(family, setting) -> options of its line: colour tells the family, dashes and marks the setting.
-
-    Families that share a colour, as there are more of them than colours, differ in their marks.
-    """
+    """(family, setting) -> options of its line: colour and mark tell the family, dashes the setting."""
     more = [family for family in experiment.families if family not in COLOURS]
-    rounds = {family: index // len(MORE_COLOURS) for index, family in enumerate(more)}
     colours = {**COLOURS, **{f: MORE_COLOURS[i % len(MORE_COLOURS)] for i, f in enumerate(more)}}
     styles = {}
     for place, setting in enumerate(experiment.settings):
-        for family in experiment.families:
-            mark = place + len(DASHES) * rounds.get(family, 0)
+        for number, family in enumerate(experiment.families):
+            mark = number + place // len(DASHES)
             styles[family, setting] = {
                 "mode": "lines+markers",
                 "line": {"color": colours[family], "dash": DASHES[place % len(DASHES)]},
@@ -92,8 +88,10 @@ def draw_lengths(experiment: TranslationExperiment, found: dict[str, Any]) -> di
     for (family, setting), style in line_styles(experiment).items():
         name = system_name(experiment, Cell(family, setting, experiment.seeds[0]))
         template = f"BLEU %{{y:.2f}}<extra>{plain(name)}</extra>"
-        bleu = found["bleu"][family, setting]
-        figure.add_scatter(x=names, y=bleu, name=plain(name), meta=name, hovertemplate=template, **style)
+        bleu = [bucket["mean"] for bucket in found["bleu"][family, setting]]
+        deviations = [bucket["std"] for bucket in found["bleu"][family, setting]]
+        bars = {"array": deviations, "thickness": 1} if None not in deviations else None
+        figure.add_scatter(x=names, y=bleu, error_y=bars, name=plain(name), meta=name, hovertemplate=template, **style)
     figure.update_xaxes(title={"text": "words of the source (sentences)", "standoff": 12}, type="category")
     figure.update_yaxes(title=f"BLEU, {plain(experiment.target_pair)}", rangemode="tozero")
     return plain_figure(figure)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,14 +13,14 @@ from typing import Any
 import table8
 from cells import Cell
 from families import label
-from figures import read_json
+from figures import read_json, spread
 from files import sha256
-from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.metrics import CHRF
 from scored_cells import read_hypotheses
 from source_text import open_source, read_segments
 from translation_experiment import TranslationExperiment
 
-from fairseq_plugins.scoring import check_line_counts, read_lines
+from fairseq_plugins.scoring import check_line_counts, corpus_bleu, read_lines
 
 LENGTHS = (5, 10, 15, 20, 30, 40)
 """Upper bounds of the buckets of source lengths, in words; the last bucket has none."""
@@ -153,15 +152,16 @@ def length_buckets(sources: list[str]) -> dict[str, list[int]]:
 
 def bleu_of(numbers: list[int], hypotheses: list[str], references: list[str]) -> float:
     """Corpus BLEU of some sentences of a test set."""
-    chosen = [[lines[number] for number in numbers] for lines in (hypotheses, references)]
-    return float(BLEU().corpus_score(chosen[0], [chosen[1]]).score)
+    bleu, _ = corpus_bleu(*([lines[number] for number in numbers] for lines in (hypotheses, references)))
+    return round(bleu.score, 2)
 
 
 def bleu_by_length(material: Material, test: str) -> dict[str, Any]:
-    """BLEU of the buckets of source length, the mean over the seeds.
+    """BLEU of the buckets of source length, over the seeds.
 
     Returns:
-        ``buckets``: names; ``sentences``: how many each has; ``bleu``: (family, setting) -> a figure for each bucket.
+        ``buckets``: names; ``sentences``: how many each has; ``bleu``: (family, setting) -> for each bucket what
+        :func:`figures.spread` gives.
     """
     experiment, references = material.experiment, material.references[test]
     buckets = length_buckets(material.sources[test])
@@ -170,8 +170,7 @@ def bleu_by_length(material: Material, test: str) -> dict[str, Any]:
         for family in experiment.families:
             translations = [material.hypotheses[Cell(family, setting, seed)][test] for seed in experiment.seeds]
             figures[family, setting] = [
-                round(statistics.fmean(bleu_of(numbers, lines, references) for lines in translations), 2)
-                for numbers in buckets.values()
+                spread([bleu_of(numbers, lines, references) for lines in translations]) for numbers in buckets.values()
             ]
     return {"buckets": list(buckets), "sentences": [len(numbers) for numbers in buckets.values()], "bleu": figures}
 

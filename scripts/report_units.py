@@ -77,9 +77,15 @@ def look_into(subject: Subject, numbers: list[int], sources: list[str], targets:
         for each sentence ``line`` (from 1), ``source``, ``written``, ``layers`` (title, tokens read, ``(T, K)`` what
         the units read: 1 - attention to the null element, None where inactive), ``reads`` and ``writes`` (tokens),
         ``attention`` ``(T, S)``.
+
+    Raises:
+        ValueError: if the model's attention is not finite.
     """
     with attention_recorded(subject.model) as attention:
         tracks = observe(subject, subject.text_samples(sources, targets, batch_size=1), len(sources))
+    if not all(np.isfinite(weights).all() for weights in attention):
+        raise ValueError(f"{subject.path}: has attention that is no number, so its training has diverged; train it "
+                         "with other options, or make the page without examples (--examples 0)")  # fmt: skip
     shown = sorted(tracks[0].tokens)
     source, target = (next(t for t in tracks if t.module.startswith(side)) for side in ("encoder", "decoder"))
     return [
@@ -106,7 +112,7 @@ def explorer(material: Material, count: int) -> list[dict[str, Any]]:
     """The models with RIMs of the first seed: ``name``, and ``tests``: test set -> examples; none for a count of 0.
 
     Raises:
-        ValueError: if a checkpoint is missing.
+        ValueError: if a checkpoint is missing, or its model has diverged.
     """
     models = []
     for cell in rim_cells(material) if count else []:

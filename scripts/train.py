@@ -326,7 +326,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example:\n  python scripts/train.py --config configs/demo.yaml --family rims --setting single --seed 1",
+        epilog="examples:\n"
+        "  python scripts/train.py --config configs/demo.yaml --family rims --setting single --seed 1\n"
+        "  torchrun --nproc-per-node 2 $(python scripts/train.py ... --show)  # one model on two GPUs",
     )
     parser.add_argument("--config", required=True, metavar="YAML", help="experiment file")
     parser.add_argument("--family", required=True, help="a key of train.families")

@@ -151,6 +151,8 @@ def _data(reader: Reader, content: Mapping[str, Any]) -> tuple[Reader, dict[str,
     if not isinstance(found, str):
         return reader, reader.get(content, "data", dict)
     owner = Reader(reader.path.parent / found)
+    if not owner.path.is_file():
+        raise ValueError(f"{reader.path}: data names {found!r}, but there is no {owner.path}")
     return owner, owner.get(owner.load(), "data", dict)
 
 

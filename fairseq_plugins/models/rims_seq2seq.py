@@ -32,6 +32,7 @@ class RIMSeq2SeqModel(RecurrentSeq2SeqModel):
 
     @classmethod
     def takes_set(cls, cfg: RIMSeq2SeqConfig) -> bool:  # type: ignore[override]
+        """Whether ``--set-input`` is given; ValueError if it is without ``--input-feeding``."""
         if cfg.set_input and not cfg.input_feeding:
             raise ValueError("--set-input needs --input-feeding: without it, the decoder's input is the word alone")
         return cfg.set_input

@@ -17,6 +17,9 @@ def locked_dropout(x: Tensor, p: float, training: bool) -> Tensor:
         x: ``(T, B, size)``.
         p: probability that a feature is dropped.
         training: False: nothing is dropped.
+
+    Returns:
+        ``(T, B, size)``; what is kept is divided by ``1 - p``.
     """
     return F.dropout1d(x.permute(1, 2, 0), p, training).permute(2, 0, 1)
 

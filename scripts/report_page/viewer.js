@@ -6,7 +6,7 @@ const PAGE_SIZE = 25;
 const CELL = [22, 44]; // pixels of a step in a heat map, at least and at most
 const CONFIG = { responsive: true, displayModeBar: false };
 const TOUCHES = matchMedia("(pointer: coarse)").matches; // there, dragging scrolls the page and does not zoom
-const NARROW = matchMedia("(max-width: 50rem)").matches;
+const NARROW = matchMedia("(max-width: 50rem)");
 
 const byId = (id) => document.getElementById(id);
 const parsed = new Map();
@@ -16,6 +16,8 @@ function data(id) {
   if (!parsed.has(id)) parsed.set(id, JSON.parse(byId(id).textContent));
   return parsed.get(id);
 }
+
+const [SOURCE_LANG, TARGET_LANG] = data("overview").languages;
 
 /** An element with properties, or attributes where the name has a hyphen, holding nodes and texts. */
 function make(tag, properties = {}, ...content) {
@@ -29,7 +31,7 @@ function make(tag, properties = {}, ...content) {
 }
 
 /** Text of the corpus: its direction and control characters stay its own. */
-const foreign = (tag, text) => make(tag, { className: "foreign", dir: "auto" }, text);
+const foreign = (tag, text, lang) => make(tag, { className: "foreign", dir: "auto", lang }, text);
 
 /** Text for plotly, which would read tags in it. */
 const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
@@ -94,7 +96,15 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 });
 
 /** Pixels of a chart's height; on a narrow page each entry of the legend takes a line. */
-const lineChartHeight = (traces) => 400 + (NARROW ? 24 * traces.filter((trace) => trace.showlegend !== false).length : 0);
+const lineChartHeight = (traces) => 400 + (NARROW.matches ? 24 * traces.filter((trace) => trace.showlegend !== false).length : 0);
+
+NARROW.addEventListener("change", () => {
+  for (const [element, [traces, layout]] of drawn) {
+    if (layout.meta === "map") continue;
+    element.style.height = `${lineChartHeight(traces)}px`;
+    Plotly.Plots.resize(element);
+  }
+});
 
 /** A table in a part of the page that scrolls by itself; the first text of a row names it. */
 function scrollingTable(title, header, rows) {
@@ -202,7 +212,7 @@ function listEntry(row, place) {
   const isChosen = place === viewer.chosen;
   const figures = `${row[LINE]} · A ${row[CHRF][systemA()].toFixed(1)} · B ${row[CHRF][systemB()].toFixed(1)} · `
     + `A − B ${signed(difference(row))}`;
-  const text = foreign("span", row[SOURCE]);
+  const text = foreign("span", row[SOURCE], SOURCE_LANG);
   text.classList.add("text");
   const button = make("button", { type: "button", tabIndex: isChosen ? 0 : -1, "aria-current": String(isChosen) },
     make("span", { className: "figures" }, figures), text);
@@ -214,8 +224,9 @@ function showList() {
   const start = viewer.page * PAGE_SIZE;
   const shown = viewer.found.slice(start, start + PAGE_SIZE);
   byId("sentence-list").replaceChildren(...shown.map((row, index) => listEntry(row, start + index)));
-  byId("place").textContent = shown.length
+  const place = shown.length
     ? `${start + 1}–${start + shown.length} of ${viewer.found.length}` : "no sentence has this text";
+  if (byId("place").textContent !== place) byId("place").textContent = place; // each change is read aloud
   setEnded("previous", viewer.page === 0);
   setEnded("next", start + PAGE_SIZE >= viewer.found.length);
 }
@@ -230,11 +241,11 @@ function sentenceNodes(row) {
     const role = [index === systemA() ? "A: " : "", index === systemB() ? "B: " : ""].join("");
     const score = make("div", { className: "score" }, make("span", {}, role + name),
       make("b", {}, `chrF ${row[CHRF][index].toFixed(1)}`));
-    return make("li", { className: role ? "compared" : "" }, score, foreign("p", row[WRITTEN][index] || "(nothing)"));
+    return make("li", { className: role ? "compared" : "" }, score, foreign("p", row[WRITTEN][index] || "(nothing)", TARGET_LANG));
   });
   return [
-    make("h3", {}, `Source, line ${row[LINE]}, ${row[WORDS]} words`), foreign("p", row[SOURCE]),
-    make("h3", {}, "Reference"), foreign("p", row[REFERENCE]), make("ul", {}, ...systems),
+    make("h3", {}, `Source, line ${row[LINE]}, ${row[WORDS]} words`), foreign("p", row[SOURCE], SOURCE_LANG),
+    make("h3", {}, "Reference"), foreign("p", row[REFERENCE], TARGET_LANG), make("ul", {}, ...systems),
   ];
 }
 
@@ -338,8 +349,8 @@ function showUnits() {
   forget(byId("unit-charts"));
   byId("unit-text").replaceChildren();
   if (!example) return;
-  byId("unit-text").append(make("dt", {}, "Source"), foreign("dd", example.source),
-    make("dt", {}, "Translation"), foreign("dd", example.written));
+  byId("unit-text").append(make("dt", {}, "Source"), foreign("dd", example.source, SOURCE_LANG),
+    make("dt", {}, "Translation"), foreign("dd", example.written, TARGET_LANG));
   const maps = [...example.layers.map(unitMap), attentionMap(example)];
   byId("unit-charts").append(...maps.map(([figure]) => figure));
   maps.forEach(([, show]) => show());
@@ -376,14 +387,18 @@ function startExplorer(overview) {
   showExamples();
 }
 
-/** Run something when an element is about to be seen, once. */
+/** Run something when an element is about to be seen or printed, once. */
 function whenSeen(element, run) {
-  const observer = new IntersectionObserver((entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
+  const once = () => {
     observer.disconnect();
+    removeEventListener("beforeprint", once);
     run();
+  };
+  const observer = new IntersectionObserver((entries) => {
+    if (entries.some((entry) => entry.isIntersecting)) once();
   }, { rootMargin: "600px" });
   observer.observe(element);
+  addEventListener("beforeprint", once);
 }
 
 const overview = data("overview");

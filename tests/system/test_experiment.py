@@ -82,7 +82,7 @@ def test_data_of_another_experiment(tmp_path):
     with pytest.raises(ValueError, match=r"other\.yaml: train.target_pair names 'en-es'"):
         load_experiment(other)
     path.unlink()
-    with pytest.raises(ValueError, match=r"toy\.yaml: no such experiment file"):
+    with pytest.raises(ValueError, match=r"other\.yaml: data names 'toy\.yaml', but there is no .*/toy\.yaml"):
         load_experiment(other)
 
 

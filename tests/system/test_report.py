@@ -29,6 +29,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from data_prep import experiment_file
 from data_prep.prepare import prepare as prepare_data
+from fairseq_plugins.inspection import load_subject
 from fairseq_plugins.scoring import read_lines
 from tests.system import toy_experiment, toy_models
 
@@ -134,7 +135,8 @@ def test_bleu_by_length_is_sacrebleus_of_the_bucket(experiment):
     assert all(6 <= len(source[number].split()) <= 10 for number in numbers)
     hypotheses = read_lines(experiment.score_file(Cell("rims", "single", 1), "in_domain").with_suffix(".hyp"))
     expected = BLEU().corpus_score([hypotheses[n] for n in numbers], [[reference[n] for n in numbers]]).score
-    assert found["bleu"]["rims", "single"][found["buckets"].index("6–10")] == pytest.approx(expected, abs=0.005)
+    place = found["buckets"].index("6–10")
+    assert found["bleu"]["rims", "single"][place]["values"] == [pytest.approx(expected, abs=0.005)]
 
 
 def test_bleu_by_length_is_the_mean_over_the_seeds(experiment):
@@ -145,7 +147,8 @@ def test_bleu_by_length_is_the_mean_over_the_seeds(experiment):
         cell: {"in_domain": lines[cell.seed]} for cell in material.experiment.cells()
     }  # as if they were read
     found = report_data.bleu_by_length(material, "in_domain")
-    assert found["bleu"]["rims", "single"][found["buckets"].index("6–10")] == pytest.approx(50, abs=0.01)
+    bucket = found["bleu"]["rims", "single"][found["buckets"].index("6–10")]
+    assert (bucket["mean"], bucket["std"]) == (pytest.approx(50, abs=0.01), pytest.approx(100 / 2**0.5, abs=0.01))
 
 
 def test_bleu_by_length_as_a_table(copy, capsys):
@@ -154,7 +157,8 @@ def test_bleu_by_length_as_a_table(copy, capsys):
     assert text == (copy.root / "lengths.md").read_text()
     found = report_data.bleu_by_length(report_data.Material(copy), "transfer")
     assert json.loads((copy.root / "lengths.json").read_text())["tests"]["transfer"]["sentences"] == found["sentences"]
-    figures = " | ".join(f"{figure:.2f}" for figure in found["bleu"]["rims", "single"])
+    figures = " | ".join(f"{figure['mean']:.2f}" for figure in found["bleu"]["rims", "single"])
+    assert "(how many), seed 1: `nrefs:1|case:mixed" in text
     assert f"| RIMs, en-de | {figures} |" in text.split("| transfer |")[1]
     copy.score_file(Cell("rims", "single", 1), "transfer").with_suffix(".hyp").write_text("one line\n")
     assert length_table.main(["--config", "toy.yaml"]) == 1
@@ -363,6 +367,20 @@ def test_the_workflow_writes_it(copy):
     status, output = toy_models.snakemake(Path.cwd(), "runs/toy/report.html", "--allowed-rules", "report")
     assert status == 0, output
     assert "training" not in output and len(embedded(copy.root / "report.html", "sentences-0")) == 60
+
+
+def test_a_model_that_has_diverged_is_named(copy, capsys, monkeypatch):
+    def diverged(*arguments, **options):
+        subject = load_subject(*arguments, **options)
+        for name, parameter in subject.model.named_parameters():
+            if "attention" in name and "core" not in name:
+                parameter.data.fill_(math.nan)
+        return subject
+
+    monkeypatch.setattr(report_units, "load_subject", diverged)
+    assert report.main(["--config", "toy.yaml", "--examples", "1"]) == 1
+    assert "rims.single.seed1" in (message := capsys.readouterr().err)
+    assert "its training has diverged; train it with other options, or make the page without examples" in message
 
 
 @pytest.mark.parametrize(("option", "value"), [("--sentences", "-1"), ("--examples", "-1")])
@@ -691,6 +709,32 @@ def test_a_phone_scrolls_down_alone(browser, page):
     assert {name.rect["x"] for name in names} == {table.rect["x"]}  # still in sight
 
 
+def test_a_phone_that_is_turned_has_charts_of_another_height(browser, page):
+    show(browser, page, width=390, height=800)
+    (curves,) = see(browser, "curves")
+    narrow = curves.rect["height"]
+    size = {"width": 900, "height": 390, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    drawn = curves.find_element(By.CSS_SELECTOR, ".main-svg")
+    WebDriverWait(browser, 20).until(lambda _: drawn.rect["height"] == curves.rect["height"] < narrow)
+
+
+def test_what_was_not_looked_at_is_printed_too(browser):
+    charts = "#units .chart .main-svg"
+    browser.execute_script("scrollTo(0, 0)")
+    assert not browser.find_elements(By.CSS_SELECTOR, charts)
+    browser.execute_cdp_cmd("Page.printToPDF", {})
+    assert browser.find_elements(By.CSS_SELECTOR, charts)
+
+
+def test_texts_have_their_language(browser):
+    found = [text.get_attribute("lang") for text in by_id(browser, "sentence").find_elements(By.CLASS_NAME, "foreign")]
+    assert found == ["en", *["de"] * 5]  # source, reference, four systems
+    see(browser, "units")
+    found = [text.get_attribute("lang") for text in by_id(browser, "unit-text").find_elements(By.CLASS_NAME, "foreign")]
+    assert found == ["en", "de"]
+
+
 def test_a_page_of_several_seeds(chromium, copy):
     path = copy.path
     path.write_text(path.read_text().replace("  seeds:\n  - 1\n", "  seeds:\n  - 1\n  - 2\n"))
@@ -706,6 +750,8 @@ def test_a_page_of_several_seeds(chromium, copy):
     lines = overview["curves"]["data"]
     assert [line["meta"] for line in lines[:2]] == ["RIMs, en-de, seed 1", "RIMs, en-de, seed 2"]
     assert len(lines) == 8 and sum(line["showlegend"] for line in lines) == 4
+    bars = [len(line["error_y"]["array"]) for figure in overview["lengths"] for line in figure["data"]]
+    assert bars == [len(figure["data"][0]["x"]) for figure in overview["lengths"] for _ in range(4)]
     show(chromium, page)
     assert "mean of the seeds 1, 2" in by_id(chromium, "lengths").text
     assert "translations of seed 1" in by_id(chromium, "embedded").text
