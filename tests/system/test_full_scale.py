@@ -163,7 +163,7 @@ def test_hours_by_hand():
     estimate = full_scale.Estimate(
         "rims", "multitask", 44_000_000, [7_000.0, 7_500.0, 9_000.0], 0.5, 100_000, words, 6.7
     )
-    assert estimate.hours == pytest.approx(100)
+    assert (estimate.words, estimate.hours) == (pytest.approx(2.7e9), pytest.approx(100))
     assert full_scale.table_row(estimate) == (
         "| rims | multitask | 44,000,000 | 7,500 [7,000–9,000] | 0.50 | 100,000 | 27,000 | 6.7 | 100.0 |"
     )
@@ -251,7 +251,9 @@ def test_an_experiment_is_tried_and_estimated(tmp_path, monkeypatch, capsys):
     assert (
         "# toy on one CPU" in table and "Float32 instead of --fp16, as there is no GPU; batches of up to 300" in table
     )
-    assert re.search(r"All 4 models, 2 of each: 0 hours", table)
+    assert re.search(
+        r"All 4 models, 2 of each: 0 hours .*\. They read 0\.0 billion .* at 50,000 words/s take 0 hours", table
+    )
     found = json.loads((tmp_path / "out/full_scale.json").read_text())
     assert [(one["family"], one["setting"]) for one in found["estimates"]] == [
         ("lstm", "single"),

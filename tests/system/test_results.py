@@ -1,6 +1,5 @@
 """The committed results: the page shows the tables, and the tables what was measured."""
 
-import csv
 import json
 import re
 
@@ -8,8 +7,11 @@ import length_table
 import pytest
 import sequence_table
 import table8
+import task_units
 import validation_table
 from experiment import load_sequences, load_translation
+from families import label
+from figures import plus_minus
 
 from tests.system.toy_models import ROOT
 
@@ -59,15 +61,39 @@ def translation():
 def test_table8_is_that_of_its_figures_and_of_its_experiment(translation):
     experiment, table = translation
     assert (RESULTS / "table8/table8.md").read_text(encoding="utf-8") == table8.markdown(table, experiment.tests)
-    with open(RESULTS / "table8/table8.csv", encoding="utf-8") as file:
-        assert len(list(csv.DictReader(file))) == len(table["rows"]) * len(table["seeds"]) * len(experiment.tests)
+    assert (RESULTS / "table8/table8.csv").read_text(encoding="utf-8") == table8.comma_separated(table)
     assert [(row["family"], row["setting"]) for row in table["rows"]] == [
         (family, setting) for setting in experiment.settings for family in experiment.families
     ]
-    assert (table["seeds"], table["options"]) == (experiment.seeds, experiment.options)
-    assert table["family_options"] == {name: how["options"] for name, how in experiment.families.items()}
+    assert {key: table[key] for key in table8.decided(experiment)} == table8.decided(experiment)
+    data = json.loads((RESULTS / "table8/data.json").read_text(encoding="utf-8"))["identity"]
     for row in table["rows"]:
         assert [len(model["hypotheses_sha256"]) for model in row["models"]] == [2] * len(experiment.seeds)
+        assert {model["data"] for model in row["models"]} == {data}
+
+
+def test_learning_rates_are_the_best_of_their_tries(translation):
+    """Of those that differ in nothing else, to one part in fifty."""
+    tuning = json.loads((RESULTS / "table8/tuning/validation.json").read_text(encoding="utf-8"))
+    tries = {(row["arch"], *row["options"]): row["perplexity"]["mean"] for row in tuning["rows"]}
+    for family in translation[1]["families"].values():
+        name, rate, *others = family["options"]
+        assert name == "--lr"
+        rivals = {
+            options[2]: perplexity
+            for options, perplexity in tries.items()
+            if (options[0], list(options[3:])) == (family["arch"], others)
+        }
+        assert len(rivals) >= 4 and rivals[rate] <= 1.02 * min(rivals.values())
+        assert min(map(float, rivals)) < float(rate) < max(map(float, rivals))
+
+
+def test_the_units_of_the_page_are_those_that_were_measured(page):
+    folder = RESULTS / "table8/units"
+    text = (folder / "task_units.md").read_text(encoding="utf-8")
+    assert text == task_units.markdown(json.loads((folder / "task_units.json").read_text(encoding="utf-8")))
+    rows = [line for line in text.splitlines() if line[:1] == "|"]
+    assert len(rows) > 10 and "\n".join(rows) in page
 
 
 @pytest.mark.parametrize("name", ["table8", "tuning"])
@@ -89,9 +115,11 @@ def test_the_page_and_the_readme_have_the_tables_in_translation(page, translatio
     for path in (folder / "table8.md", folder / "lengths.md", folder / "tuning/validation.md"):
         rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
         assert len(rows) > 2 and all(row in page for row in rows), path
-    for row in translation[1]["rows"]:
-        for test in translation[0].tests:
-            assert table8.plus_minus(row["tests"][test]["bleu"]) in readme
+    for family in translation[0].families:
+        rows = [row for row in translation[1]["rows"] if row["family"] == family]
+        figures = [plus_minus(row["tests"][test]["bleu"]) for test in translation[0].tests for row in rows]
+        figures += [f"{row['paper_bleu']:.2f}" for row in rows]
+        assert f"| {label(family)} | {' | '.join(figures)} |" in readme
 
 
 def test_no_result_names_a_folder_of_a_machine():
