@@ -10,6 +10,9 @@ from experiment import Cell, TranslationExperiment, load_experiment
 from tests.system.toy_experiment import write_experiment
 from tests.system.toy_models import ROOT, snakemake
 
+TABLES = {"table": 1, "validation": 1, "lengths": 1, "report": 1, "all": 1}
+"""The jobs after all models are scored."""
+
 
 def job_counts(output):
     """Rule -> number of jobs, from the list that Snakemake prints."""
@@ -38,7 +41,7 @@ def experiment(tmp_path, monkeypatch):
 def test_dry_run_lists_every_job_and_does_none(experiment, tmp_path):
     status, output = snakemake(tmp_path, "-n")
     assert status == 0, output
-    assert job_counts(output) == {"prepare": 1, "train": 6, "score": 12, "table": 1, "report": 1, "all": 1}
+    assert job_counts(output) == {"prepare": 1, "train": 6, "score": 12, **TABLES}
     for cell in experiment.cells():
         assert f"training {cell.family}, {cell.setting}, seed {cell.seed}" in output
     assert "scoring rims, multitask, seed 1 on transfer" in output
@@ -52,7 +55,7 @@ def test_finished_cells_are_left_alone(experiment, tmp_path):
     finish(experiment, Cell("lstm", "multitask", 1))
     status, output = snakemake(tmp_path, "-n")
     assert status == 0, output
-    assert job_counts(output) == {"train": 4, "score": 8, "table": 1, "report": 1, "all": 1}
+    assert job_counts(output) == {"train": 4, "score": 8, **TABLES}
     assert "training rims, single" not in output and "training rims, multitask" in output
 
 
@@ -76,7 +79,7 @@ def test_paths_with_spaces_are_quoted(tmp_path):
     status, output = snakemake(tmp_path, "-n", "-p", experiment="my toy.yaml")
     assert status == 0, output
     commands = [shlex.split(line) for line in output.splitlines() if " --config " in line or " --model " in line]
-    assert len(commands) == 1 + 2 + 4 + 1 + 1
+    assert len(commands) == 1 + 2 + 4 + 4
     for words in commands:
         if "--config" in words:
             assert words[words.index("--config") + 1] == "my toy.yaml"
@@ -94,8 +97,9 @@ def test_a_lock_left_by_a_kill_does_not_stop_the_workflow(experiment, tmp_path):
     (locks / "0.output.lock").write_text(str(experiment.root / "table8.md") + "\n")
     for cell in experiment.cells():
         finish(experiment, cell)
-    for kind in ("md", "json", "csv", "png"):
-        (experiment.root / f"table8.{kind}").write_text("\n")
+    for name, kinds in {"table8": 4, "validation": 3, "lengths": 2}.items():
+        for kind in ("md", "json", "png", "csv")[:kinds]:
+            (experiment.root / f"{name}.{kind}").write_text("\n")
     (experiment.root / "report.html").write_text("\n")
     (experiment.root / "prepared.json").write_text("{}\n")
     os.utime(experiment.root / "prepared.json", (0, 0))
