@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-import statistics
 from typing import Any
 
 from cells import Cell
 from families import label, paper_bleu
-from figures import plus_minus
+from figures import plus_minus, spread
 from scored_cells import ScoredCell
 from translation_experiment import TranslationExperiment
 
@@ -43,15 +42,10 @@ def compare(
         side, that are closest, or None where the sides overlap: not every seed of one is ahead of every one of the
         other.
     """
-    figures = [[model.scores[test]["bleu"] for model in side] for side in (models, others)]
-    means = [statistics.fmean(side) for side in figures]
-    deviations = [statistics.stdev(side) if len(side) > 1 else None for side in figures]
-    known = [deviation for deviation in deviations if deviation is not None]
+    one, two = (spread([model.scores[test]["bleu"] for model in side]) for side in (models, others))
+    deviation = None if one["std"] is None else round(math.hypot(one["std"], two["std"]), 4)
     return {
-        "bleu": {
-            "mean": round(means[0] - means[1], 4),
-            "std": round(math.hypot(*known), 4) if len(known) == 2 else None,
-        },
+        "bleu": {"mean": round(one["mean"] - two["mean"], 4), "std": deviation},
         "p_value": _p_value(models, others, test, references, samples),
     }
 
