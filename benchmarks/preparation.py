@@ -27,8 +27,7 @@ from typing import Any
 import psutil
 import sentencepiece
 
-from benchmarks.results import ROOT
-from benchmarks.revision import git_revision
+from benchmarks.results import ROOT, git_revision
 from benchmarks.timing import Spread
 from rims_nlp.machine import cores, processor
 

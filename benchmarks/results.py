@@ -6,6 +6,7 @@ import csv
 import datetime
 import os
 import platform
+import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -15,11 +16,19 @@ import torch
 
 from benchmarks.config import LayerConfig
 from benchmarks.registry import running_backend
-from benchmarks.revision import git_revision
 from benchmarks.timing import Spread, ratios
 from rims_nlp.machine import cores, processor
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def git_revision() -> str:
+    """Short revision of the project, with ``+`` where tracked files were changed; "unknown" without git."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 @dataclass(frozen=True)

@@ -230,13 +230,12 @@ def configuration(experiment: TranslationExperiment) -> dict[str, Any]:
 
 def model_configuration(experiment: TranslationExperiment, cell: Cell) -> dict[str, Any]:
     """How one model was trained and scored."""
-    directory = experiment.model_dir(cell)
-    model = read_json(directory / "model.json", ("arch", "command", "versions", "data", "updates", "threads"))
+    keys = ("arch", "command", "versions", "data", "updates", "threads", "checkpoint_sha256")
+    model = read_json(experiment.model_dir(cell) / "model.json", keys)
     scores = {test: read_json(experiment.score_file(cell, test), ("beam", "checkpoint")) for test in experiment.tests}
     return {
         "name": cell.name,
-        **{key: model[key] for key in ("arch", "command", "versions", "data", "updates", "threads")},
-        "checkpoint_sha256": sha256(directory / "checkpoint_best.pt"),
+        **{key: model[key] for key in keys},
         "translations": {
             test: {
                 "beam": found["beam"],

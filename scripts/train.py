@@ -94,13 +94,14 @@ def check_recipe(directory: Path, wanted: dict[str, Any]) -> None:
     if found == wanted:
         return
     schedule = _last_value(wanted["arguments"], "--lr-scheduler")
-    if asks_for_more(found, wanted) and schedule not in SHAPED_BY_LENGTH:
+    is_longer = asks_for_more(found, wanted)
+    if is_longer and schedule not in SHAPED_BY_LENGTH:
         train_further(directory)
         write_json(path, wanted)
         return
     if found["data"] != wanted["data"]:
         difference = "on data prepared differently"
-    elif asks_for_more(found, wanted):
+    elif is_longer:
         difference = f"with a smaller --max-update, by which --lr-scheduler {schedule} sets the learning rates"
     else:
         difference = f"with {' '.join(map(str, found['arguments']))}, now wanted: {' '.join(wanted['arguments'])}"
