@@ -59,8 +59,8 @@ class Subject:
         form = getattr(self.task, "form", None)
         return form is not None and form.input_kind == "vectors"
 
-    def translator(self, *, beam: int = 5, batch_size: int = 64) -> Translator:
-        """A search with this very model.
+    def translator(self, **search: Any) -> Translator:
+        """A search with this very model; ``search`` is what :class:`~fairseq_plugins.inference.Translator` takes.
 
         Raises:
             ValueError: if it does not translate, or has no SentencePiece model.
@@ -69,7 +69,7 @@ class Subject:
             raise ValueError(f"{self.path}: does not translate")
         if self.subwords is None:
             raise ValueError(f"{self.path}: needs its spm.model beside it to translate text")
-        return Translator(self.whole, self.task, self.subwords, pair=self.pair, beam=beam, batch_size=batch_size)
+        return Translator(self.whole, self.task, self.subwords, pair=self.pair, **search)
 
     def text_samples(
         self, lines: Sequence[str], targets: Sequence[str] | None = None, *, batch_size: int = 64

@@ -12,6 +12,7 @@ from sacrebleu.metrics.bleu import BLEUScore
 from sacrebleu.significance import PairedTest, Result
 
 Pathlike = str | os.PathLike[str]
+BOOTSTRAPPED = {"bleu": BLEU, "chrf": CHRF}
 
 
 def split_lines(text: str) -> list[str]:
@@ -84,18 +85,24 @@ def score(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Any
 
 
 def paired_bootstrap(
-    baseline: Sequence[str], systems: Mapping[str, Sequence[str]], references: Sequence[str], *, samples: int = 1000
+    baseline: Sequence[str],
+    systems: Mapping[str, Sequence[str]],
+    references: Sequence[str],
+    *,
+    samples: int = 1000,
+    metric: str = "bleu",
 ) -> dict[str, float]:
-    """Paired bootstrap resampling of BLEU (Koehn, 2004), as sacreBLEU does it.
+    """Paired bootstrap resampling of BLEU or chrF (Koehn, 2004), as sacreBLEU does it.
 
     Args:
         baseline: the translation that the others are compared with.
         systems: name -> translation.
         references: the reference.
         samples: how many times the test set is resampled.
+        metric: "bleu" or "chrf".
 
     Returns:
-        name -> p-value of the difference in BLEU to the baseline. It has one tail: the share of samples whose
+        name -> p-value of the difference to the baseline. It has one tail: the share of samples whose
         difference is that much larger than the average sample's. sacreBLEU fixes its seed, so it is repeatable.
 
     Raises:
@@ -107,9 +114,10 @@ def paired_bootstrap(
         ("baseline", list(baseline)),
         *((name, list(lines)) for name, lines in systems.items()),
     ]
-    test = PairedTest(named, {"BLEU": BLEU()}, [list(references)], test_type="bs", n_samples=samples)
+    test = PairedTest(named, {metric: BOOTSTRAPPED[metric]()}, [list(references)], test_type="bs", n_samples=samples)
     _, results = test()
-    baseline_result, *found = cast(list[Result], results["BLEU"])
+    (figures,) = (column for name, column in results.items() if name != "System")
+    baseline_result, *found = cast(list[Result], figures)
     return {name: _p_value(result, baseline_result) for name, result in zip(systems, found, strict=True)}
 
 

@@ -314,7 +314,11 @@ def _notes(report: dict[str, Any]) -> str:
             "criterion counts."
         )
         if "bleu_signature" in report["without_unit"][0]:
-            notes.append(f"BLEU: `{report['without_unit'][0]['bleu_signature']}`.")
+            search = report["search"]
+            notes.append(
+                f"BLEU: `{report['without_unit'][0]['bleu_signature']}`; beam {search['beam']}, at most "
+                f"{search['max_len_a']:g} subwords for each of the source, and {search['max_len_b']}."
+            )
     return "\n".join(f"- {note}" for note in notes)
 
 

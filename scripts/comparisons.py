@@ -1,4 +1,4 @@
-"""How far two models of an experiment are apart in BLEU, over their seeds and over the sentences of a test set."""
+"""How far two models of an experiment are apart in BLEU and chrF, over seeds and over the sentences of a test set."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from translation_experiment import TranslationExperiment
 
 from fairseq_plugins.scoring import paired_bootstrap
 
+METRICS = {"bleu": "BLEU", "chrf": "chrF"}
 SIGNIFICANT = 0.025  # of each side: sacreBLEU's p-value has one tail where a difference is clear
 
 Side = tuple[str, str]
@@ -32,36 +33,36 @@ def sides(experiment: TranslationExperiment) -> list[tuple[Side, Side]]:
 
 
 def compare(
-    models: list[ScoredCell], others: list[ScoredCell], test: str, references: list[str], samples: int
+    models: list[ScoredCell], others: list[ScoredCell], test: str, metric: str, references: list[str], samples: int
 ) -> dict[str, Any]:
     """Compare two sides on a test set.
 
     Returns:
-        ``bleu``: difference of the means and the standard deviation of the difference between two seeds, one of each
-        side (the variances add up), None with one seed; ``p_value``: paired bootstrap of the two models, one of each
-        side, that are closest, or None where the sides overlap: not every seed of one is ahead of every one of the
-        other.
+        ``mean``: difference of the means; ``std``: the standard deviation of the difference between two seeds, one of
+        each side (the variances add up), None with one seed; ``p_value``: paired bootstrap of the two models, one of
+        each side, that are closest, or None where the sides overlap: not every seed of one is ahead of every one of
+        the other.
     """
-    one, two = (spread([model.scores[test]["bleu"] for model in side]) for side in (models, others))
-    deviation = None if one["std"] is None else round(math.hypot(one["std"], two["std"]), 4)
+    one, two = (spread([model.scores[test][metric] for model in side]) for side in (models, others))
     return {
-        "bleu": {"mean": round(one["mean"] - two["mean"], 4), "std": deviation},
-        "p_value": _p_value(models, others, test, references, samples),
+        "mean": round(one["mean"] - two["mean"], 4),
+        "std": None if one["std"] is None else round(math.hypot(one["std"], two["std"]), 4),
+        "p_value": _p_value(models, others, test, metric, references, samples),
     }
 
 
 def _p_value(
-    models: list[ScoredCell], others: list[ScoredCell], test: str, references: list[str], samples: int
+    models: list[ScoredCell], others: list[ScoredCell], test: str, metric: str, references: list[str], samples: int
 ) -> float | None:
-    def bleu(model: ScoredCell) -> float:
-        return float(model.scores[test]["bleu"])
+    def value(model: ScoredCell) -> float:
+        return float(model.scores[test][metric])
 
-    behind, ahead = sorted((models, others), key=lambda side: min(map(bleu, side)))
-    best, worst = max(behind, key=bleu), min(ahead, key=bleu)
-    if bleu(best) >= bleu(worst):
+    behind, ahead = sorted((models, others), key=lambda side: min(map(value, side)))
+    best, worst = max(behind, key=value), min(ahead, key=value)
+    if value(best) >= value(worst):
         return None
     systems = {"ahead": worst.hypotheses[test]}
-    return paired_bootstrap(best.hypotheses[test], systems, references, samples=samples)["ahead"]
+    return paired_bootstrap(best.hypotheses[test], systems, references, samples=samples, metric=metric)["ahead"]
 
 
 def comparisons(
@@ -78,7 +79,9 @@ def comparisons(
                 "side": list(side),
                 "other": list(other),
                 "tests": {
-                    test: compare(models, others, test, lines, experiment.bootstrap)
+                    test: {
+                        metric: compare(models, others, test, metric, lines, experiment.bootstrap) for metric in METRICS
+                    }
                     for test, lines in references.items()
                 },
                 "paper_bleu": round(known[0] - known[1], 2) if len(known) == 2 else None,
@@ -92,9 +95,10 @@ def is_significant(result: dict[str, Any]) -> bool:
     return result["p_value"] is not None and result["p_value"] < SIGNIFICANT
 
 
-def p_text(result: dict[str, Any]) -> str:
-    """The p-value for a reader."""
-    return "overlap" if result["p_value"] is None else f"{result['p_value']:.3f}"
+def difference(result: dict[str, Any]) -> str:
+    """A difference for a reader, with its p-value."""
+    p_value = "overlap" if result["p_value"] is None else f"{result['p_value']:.3f}"
+    return f"{plus_minus(result, '{:+.2f}')}{'*' if is_significant(result) else ''} ({p_value})"
 
 
 def names(row: dict[str, Any], pairs: dict[str, str]) -> tuple[str, str]:
@@ -108,23 +112,21 @@ def markdown(table: dict[str, Any], tests: list[str]) -> list[str]:
     """The comparisons as lines of Markdown, with notes; none where there is nothing to compare."""
     if not table["comparisons"]:
         return []
-    titles = [test.replace("_", " ") for test in tests]
-    header = ["trained on", "difference", *(f"BLEU {n}" for n in titles), "BLEU paper", *(f"p {n}" for n in titles)]
+    columns = {(metric, test): f"{METRICS[metric]} {test.replace('_', ' ')}" for metric in METRICS for test in tests}
+    header = ["trained on", "difference", *columns.values(), "BLEU paper"]
     pairs = {row["setting"]: ", ".join(row["pairs"]) for row in table["rows"]}
     lines = [f"| {' | '.join(header)} |", "|---|---|" + "---:|" * (len(header) - 2)]
     for row in table["comparisons"]:
-        results = [row["tests"][test] for test in tests]
         cells = [
             *names(row, pairs),
-            *(plus_minus(result["bleu"], "{:+.2f}") + ("*" if is_significant(result) else "") for result in results),
+            *(difference(row["tests"][test][metric]) for metric, test in columns),
             "–" if row["paper_bleu"] is None else f"{row['paper_bleu']:+.2f}",
-            *map(p_text, results),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     several = len(table["seeds"]) > 1
     notes = [
         "±: standard deviation of the difference between two seeds, one of each side." if several else "",
-        f"p: sacreBLEU's paired bootstrap ({table['bootstrap_samples']} samples, so it cannot be below "
+        f"In brackets: p of sacreBLEU's paired bootstrap ({table['bootstrap_samples']} samples, so it cannot be below "
         f"{1 / (table['bootstrap_samples'] + 1):.2g}) of the two models, one of each side, that are closest; "
         "overlap: not every seed of one side is ahead of every one of the other. It says what other sentences could "
         "change, not what other seeds could.",

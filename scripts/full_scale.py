@@ -27,7 +27,7 @@ from batch_words import known_sizes, one_shard, read_lengths, words_per_batch
 from experiment import Cell, TranslationExperiment, load_translation
 from files import write_json, write_text
 from stand_in import data_config
-from train import machine, speeds, train_cell
+from train import last_value, machine, speeds, train_cell
 
 from data_prep import experiment_file
 from data_prep.prepare import prepare
@@ -109,13 +109,12 @@ def option(arguments: list[str], name: str, default: int | None = None) -> int:
     Raises:
         ValueError: if it is missing and there is no default, or is no whole number.
     """
-    values = [value for word, value in zip(arguments, arguments[1:], strict=False) if word == name]
-    if not values and default is not None:
+    value = last_value(arguments, name)
+    if not value and default is not None:
         return default
-    if not values or not values[-1].isdecimal():
-        found = values[-1] if values else "nothing"
-        raise ValueError(f"an estimate needs a whole number as {name}, got {found}; see train.options")
-    return int(values[-1])
+    if not value.isdecimal():
+        raise ValueError(f"an estimate needs a whole number as {name}, got {value or 'nothing'}; see train.options")
+    return int(value)
 
 
 def stand_in_experiment(

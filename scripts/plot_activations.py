@@ -30,6 +30,7 @@ logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
 warnings.filterwarnings("ignore", "'pin_memory' argument is set")  # fairseq sets it, GPU or not
 
 from activity_report import FIGURES, Track, compare, drop_units, find_tracks, measure, observe, page  # noqa: E402
+from model_options import add_search_options, search_options  # noqa: E402
 
 from fairseq_plugins.inspection import Sample, Subject, load_subject  # noqa: E402
 from fairseq_plugins.scoring import check_line_counts, read_lines, score  # noqa: E402
@@ -92,7 +93,7 @@ def own_translation(subject: Subject, lines: list[str], arguments: argparse.Name
     """The model's translation of lines; None if it does not translate."""
     if subject.pair is None:
         return None
-    return subject.translator(beam=arguments.beam, batch_size=arguments.batch_size).translate(lines)
+    return subject.translator(**search_options(arguments)).translate(lines)
 
 
 def examine(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -119,6 +120,7 @@ def examine(arguments: argparse.Namespace) -> dict[str, Any]:
         "pair": "-".join(subject.pair) if subject.pair else None,
         "origin": material.origin,
         "settings": settings,
+        "search": search_options(arguments),
         "layers": {track.title: measure(subject, track, **settings) for track in tracks},
         "pictures": draw_examples(tracks, arguments.output),
         "texts": None,
@@ -282,8 +284,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--frequent", type=int, default=50, metavar="N", help="tokens that are frequent (default: 50)")
     parser.add_argument("--permutations", type=int, default=200, metavar="N", help="shuffles for chance (default: 200)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the shuffles (default: 0)")
-    parser.add_argument("--beam", type=int, default=5, metavar="N", help="hypotheses kept in the search (default: 5)")
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="sequences at once (default: 64)")
+    add_search_options(parser)
     arguments = parser.parse_args(argv)
     arguments.command = sys.argv[1:] if argv is None else argv
     given = [name for name in ("sentences", "text", "split") if getattr(arguments, name)]

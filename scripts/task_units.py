@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from files import write_json, write_text
+from files import sha256, write_json, write_text
 from source_text import open_source, read_segments
 
 # First, as fairseq would otherwise log everything.
@@ -19,16 +19,15 @@ logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
 
 from activity_report import drop_units, find_tracks, table  # noqa: E402
 
-from fairseq_plugins.inspection import load_subject  # noqa: E402
+from fairseq_plugins.inspection import Subject, load_subject  # noqa: E402
 from fairseq_plugins.scoring import check_line_counts, read_lines  # noqa: E402
 
 
-def losses(model: Path, language: str, lines: list[str], references: list[str], batch_size: int) -> dict[str, Any]:
+def losses(subject: Subject, lines: list[str], references: list[str], batch_size: int) -> dict[str, Any]:
     """The loss of one language, intact and without each unit of the encoder.
 
     Args:
-        model: model directory, or a checkpoint.
-        language: the target language.
+        subject: the model, set to the language.
         lines: source text.
         references: in that language, aligned.
         batch_size: lines at once.
@@ -37,12 +36,11 @@ def losses(model: Path, language: str, lines: list[str], references: list[str], 
         ``intact``: nats of a subword; ``without``: name of a unit -> what is added to that.
 
     Raises:
-        ValueError: if the model cannot be loaded, has no RIMs, or does not translate to the language.
+        ValueError: if the encoder has no RIMs.
     """
-    subject = load_subject(model, target_lang=language)
     tracks = [track for track in find_tracks(subject) if track.module.startswith("encoder")]
     if not tracks:
-        raise ValueError(f"{model}: its encoder has no RIMs")
+        raise ValueError(f"{subject.path}: its encoder has no RIMs")
     intact, *rows = drop_units(
         subject, tracks, lambda: subject.evaluate(subject.text_samples(lines, references, batch_size=batch_size))
     )
@@ -54,7 +52,8 @@ def examine(arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything the table shows.
 
     Raises:
-        ValueError: if texts cannot be read or are not aligned, or :func:`losses` refuses the model.
+        ValueError: if texts cannot be read or are not aligned, the model cannot be loaded or does not translate to
+            a language, or :func:`losses` refuses it.
     """
     with open_source(arguments.text) as stream:
         lines = list(read_segments(stream, arguments.text))
@@ -63,15 +62,28 @@ def examine(arguments: argparse.Namespace) -> dict[str, Any]:
         references = read_lines(path)
         check_line_counts(lines, references, arguments.text, path)
         chosen = lines[: arguments.limit], references[: arguments.limit]
-        found[language] = losses(arguments.model, language, *chosen, arguments.batch_size)
+        subject = load_subject(arguments.model, target_lang=language)
+        found[language] = losses(subject, *chosen, arguments.batch_size)
     pairs = itertools.combinations(found, 2)
     return {
         "model": str(arguments.model),
         "lines": len(lines[: arguments.limit]),
         "languages": found,
-        "correlation": {f"{a}-{b}": correlation(found[a]["without"], found[b]["without"]) for a, b in pairs},
+        "correlation": {f"{a}-{b}": by_layer(found[a]["without"], found[b]["without"]) for a, b in pairs},
+        "checkpoint_sha256": sha256(subject.path),
         "command": shlex.join(["python", "scripts/task_units.py", *arguments.command]),
     }
+
+
+def by_layer(first: dict[str, float], second: dict[str, float]) -> dict[str, float | None]:
+    """The correlation over the units of each layer and direction."""
+    layers = dict.fromkeys(name.rpartition(", ")[0] for name in first)
+    parts = {
+        layer: [{name: loss for name, loss in losses.items() if name.rpartition(", ")[0] == layer}
+                for losses in (first, second)]
+        for layer in layers
+    }  # fmt: skip
+    return {layer: correlation(*both) for layer, both in parts.items()}
 
 
 def correlation(first: dict[str, float], second: dict[str, float]) -> float | None:
@@ -91,7 +103,11 @@ def markdown(report: dict[str, Any]) -> str:
     notes = [
         f"{report['lines']:,} lines; nats of a subword of the reference, intact; below, what is added without one unit "
         "of the encoder, nothing being trained again.",
-        *(f"Correlation of {pair} over the units: {_written(value)}." for pair, value in report["correlation"].items()),
+        *(
+            f"Correlation of {pair} over the units of the {layer}: {_written(value)}."
+            for pair, layers in report["correlation"].items()
+            for layer, value in layers.items()
+        ),
         f"Made by: `{report['command']}`",
     ]
     title = f"# Which units of the encoder serve which language: {Path(report['model']).name}"

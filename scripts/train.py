@@ -21,7 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -93,7 +93,7 @@ def check_recipe(directory: Path, wanted: dict[str, Any]) -> None:
     found = read_record(path, {"arguments": list, "data": str}, way_out)
     if found == wanted:
         return
-    schedule = _last_value(wanted["arguments"], "--lr-scheduler")
+    schedule = last_value(wanted["arguments"], "--lr-scheduler")
     is_longer = asks_for_more(found, wanted)
     if is_longer and schedule not in SHAPED_BY_LENGTH:
         train_further(directory)
@@ -119,13 +119,13 @@ def asks_for_more(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
 
 def _max_update(arguments: list[str]) -> tuple[int | None, list[str]]:
     """The number that counts, and the arguments without any."""
-    number = _last_value(arguments, "--max-update")
+    number = last_value(arguments, "--max-update")
     names = {place for place, word in enumerate(arguments[:-1]) if word == "--max-update"}
     rest = [word for place, word in enumerate(arguments) if not {place, place - 1} & names]
     return (int(number) if number.isdecimal() else None), rest
 
 
-def _last_value(arguments: list[str], option: str) -> str:
+def last_value(arguments: list[str], option: str) -> str:
     """The value of an option, the last one where it is repeated; empty where it is absent."""
     return next((value for name, value in reversed(list(pairwise(arguments))) if name == option), "")
 
@@ -149,9 +149,9 @@ def exclusive(directory: Path) -> Iterator[int]:
         yield file.fileno()
 
 
-def train_command(experiment: Experiment, cell: Cell) -> list[str]:
-    """The complete command line of ``fairseq-train``."""
-    return [sys.executable, "-P", *module_arguments(experiment, cell)]
+def train_command(experiment: Experiment, cell: Cell, launcher: Sequence[str] = ()) -> list[str]:
+    """The complete command line of ``fairseq-train``, started by this Python or by a launcher such as torchrun."""
+    return [*(launcher or (sys.executable, "-P")), *module_arguments(experiment, cell)]
 
 
 def module_arguments(experiment: Experiment, cell: Cell) -> list[str]:
@@ -243,8 +243,8 @@ def words_per_second(text: str) -> float | None:
     return round(statistics.median(found), 1) if found else None
 
 
-def summarise(experiment: Experiment, cell: Cell) -> dict[str, Any]:
-    """The content of model.json.
+def summarise(experiment: Experiment, cell: Cell, command: list[str]) -> dict[str, Any]:
+    """The content of model.json, of a model that this command has trained.
 
     Training time and updates are read from the last checkpoint, which adds up over every resumption: it is the wall
     time in seconds that led to this model, validation included, work lost in a kill left out.
@@ -263,13 +263,15 @@ def summarise(experiment: Experiment, cell: Cell) -> dict[str, Any]:
         **asdict(cell),
         "parameters": int(PARAMETERS.findall(text)[-1].replace(",", "")),
         "updates": state["optimizer_history"][-1]["num_updates"],
-        "training_seconds": round(state["extra_state"]["previous_training_time"], 1),
+        "training_seconds": round(
+            float(state["extra_state"]["previous_training_time"]), 1
+        ),  # torchrun leaves a tensor
         "words_per_second": words_per_second(text),
         "best_valid_loss": min(losses, default=None),
         "checkpoint_sha256": sha256(directory / "checkpoint_best.pt"),
         "threads": experiment.threads,
         "machine": machine(),
-        "command": [word.replace(f"{ROOT}{os.sep}", "") for word in train_command(experiment, cell)[1:]],
+        "command": [word.replace(f"{ROOT}{os.sep}", "") for word in command],
         "data": recipe(experiment, cell)["data"],
         "versions": {
             "python": platform.python_version(),
@@ -286,7 +288,7 @@ def machine() -> str:
     return ", ".join([f"{processor()}, {cores()} cores", *devices])
 
 
-def complete(experiment: Experiment, cell: Cell) -> None:
+def complete(experiment: Experiment, cell: Cell, command: list[str]) -> None:
     """Copy what the model needs beside the checkpoints, and write model.json as the mark of a finished cell."""
     directory = experiment.model_dir(cell)
     for path in experiment.companions(cell):
@@ -296,18 +298,23 @@ def complete(experiment: Experiment, cell: Cell) -> None:
         path.unlink()
     if not (directory / "checkpoint_best.pt").exists():
         raise ValueError(f"{directory}: training left no checkpoint_best.pt; does the experiment disable validation?")
-    write_json(directory / "model.json", summarise(experiment, cell))
+    write_json(directory / "model.json", summarise(experiment, cell, command))
 
 
-def train_cell(experiment: Experiment, cell: Cell) -> None:
+def train_cell(experiment: Experiment, cell: Cell, launcher: Sequence[str] = ()) -> None:
     """Train a cell, or go on where it stopped; does nothing where it is done.
+
+    Args:
+        experiment: the experiment.
+        cell: one of its cells.
+        launcher: what starts the training in the place of this Python, such as torchrun with its options.
 
     Raises:
         ValueError: if the data is not prepared, the directory belongs to another recipe, or training fails.
     """
     experiment.check_cell(cell)
     experiment.check_data(cell)
-    directory = experiment.model_dir(cell)
+    directory, command = experiment.model_dir(cell), train_command(experiment, cell, launcher)
     directory.mkdir(parents=True, exist_ok=True)
     with exclusive(directory) as lock:
         check_recipe(directory, recipe(experiment, cell))
@@ -317,8 +324,8 @@ def train_cell(experiment: Experiment, cell: Cell) -> None:
         if not is_finished(directory / "train.log"):
             resumed = (directory / "checkpoint_last.pt").exists()
             print(f"{cell.name}: {'going on from checkpoint_last.pt' if resumed else 'training'}", flush=True)
-            run_training(train_command(experiment, cell), directory, experiment.threads, lock)
-        complete(experiment, cell)
+            run_training(command, directory, experiment.threads, lock)
+        complete(experiment, cell, command if launcher else command[1:])
     print(f"{cell.name}: done, see {directory}", flush=True)
 
 
@@ -329,14 +336,19 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n"
         "  python scripts/train.py --config configs/demo.yaml --family rims --setting single --seed 1\n"
-        "  torchrun --nproc-per-node 2 $(python scripts/train.py ... --show)  # one model on two GPUs",
+        "  python scripts/train.py ... --launcher 'torchrun --nproc-per-node 2'    # one model on two GPUs",
     )
     parser.add_argument("--config", required=True, metavar="YAML", help="experiment file")
     parser.add_argument("--family", required=True, help="a key of train.families")
     parser.add_argument("--setting", required=True, help="a key of train.settings, or a data set's name")
     parser.add_argument("--seed", required=True, type=int, help="a member of train.seeds")
-    parser.add_argument("--show", action="store_true", help="only print the arguments that torchrun, or python, takes")
+    parser.add_argument("--launcher", type=shlex.split, default=[], metavar="COMMAND",
+                        help="what starts the training: torchrun with its options (default: this Python)")  # fmt: skip
+    parser.add_argument("--show", action="store_true",
+                        help="only print what python or a launcher takes: eval torchrun ... $(... --show)")  # fmt: skip
     arguments = parser.parse_args(argv)
+    if arguments.launcher and shutil.which(arguments.launcher[0]) is None:
+        parser.error(f"--launcher: there is no program {arguments.launcher[0]!r} on the path")
     cell = Cell(arguments.family, arguments.setting, arguments.seed)
     try:
         experiment = load_experiment(arguments.config)
@@ -344,7 +356,7 @@ def main(argv: list[str] | None = None) -> int:
             experiment.check_cell(cell)
             print(shlex.join(module_arguments(experiment, cell)))
         else:
-            train_cell(experiment, cell)
+            train_cell(experiment, cell, arguments.launcher)
     except ValueError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1

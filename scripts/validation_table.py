@@ -6,6 +6,7 @@ No test set is looked at, so models need not be scored.
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -14,16 +15,35 @@ from typing import Any
 from cells import Cell
 from curve_chart import draw_runs
 from experiment import TranslationExperiment, load_translation
+from families import label
 from figures import duration, plus_minus, read_json, spread
 from files import write_json, write_text, written_whole
 from learning_curves import learning_curves
 
+LEGEND_LINE = 0.19  # inches
 MODEL_KEYS = ("arch", "parameters", "updates", "training_seconds")
 
-Curves = dict[Cell, list[tuple[int, float]]]
+Curve = list[tuple[int, float]]
 
 
-def table_row(experiment: TranslationExperiment, family: str, setting: str, curves: Curves) -> dict[str, Any]:
+def finite_curves(experiment: TranslationExperiment) -> dict[Cell, Curve]:
+    """The learning curve of every cell, without the points at which the perplexity was no number.
+
+    Raises:
+        ValueError: if a log is missing, or has no perplexity of the target pair that is a number.
+    """
+    curves = {}
+    for cell, curve in learning_curves(experiment).items():
+        curves[cell] = [point for point in curve if math.isfinite(point[1])]
+        if not curves[cell]:
+            raise ValueError(f"{experiment.model_dir(cell) / 'train.log'}: has no perplexity that is a number, so the "
+                             "training has diverged; give the family other options")  # fmt: skip
+    return curves
+
+
+def table_row(
+    experiment: TranslationExperiment, family: str, setting: str, curves: dict[Cell, Curve]
+) -> dict[str, Any]:
     """One row: the lowest perplexity of the target pair, over the seeds, and the curves that it is read from.
 
     Raises:
@@ -34,6 +54,7 @@ def table_row(experiment: TranslationExperiment, family: str, setting: str, curv
     return {
         "family": family,
         "setting": setting,
+        "pairs": experiment.settings[setting],
         "arch": models[0]["arch"],
         "options": experiment.families[family]["options"],
         "perplexity": spread([min(perplexity for _, perplexity in curves[cell]) for cell in cells]),
@@ -46,7 +67,7 @@ def table_row(experiment: TranslationExperiment, family: str, setting: str, curv
 
 def collect(experiment: TranslationExperiment) -> dict[str, Any]:
     """Everything the table shows, as it goes to validation.json."""
-    curves = learning_curves(experiment)
+    curves = finite_curves(experiment)
     return {
         "experiment": experiment.name,
         "target_pair": experiment.target_pair,
@@ -66,8 +87,8 @@ def markdown(table: dict[str, Any]) -> str:
     lines = [f"| {' | '.join(header)} |", "|---|---|---|" + "---:|" * (len(header) - 3)]
     for row in table["rows"]:
         cells = [
-            row["setting"],
-            row["family"],
+            ", ".join(row["pairs"]),
+            label(row["family"]),
             f"`{shlex.join([row['arch'], *row['options']])}`",
             plus_minus(row["perplexity"]),
             f"{row['parameters']:,}",
@@ -94,13 +115,14 @@ def draw(table: dict[str, Any], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    settings = list(dict.fromkeys(row["setting"] for row in table["rows"]))
-    figure, axes = pyplot.subplots(1, len(settings), figsize=(4.2 * len(settings) + 1.5, 3.6), layout="constrained",
+    settings = {row["setting"]: ", ".join(row["pairs"]) for row in table["rows"]}
+    height = max(3.6, 0.5 + LEGEND_LINE * len(table["rows"]) / len(settings))
+    figure, axes = pyplot.subplots(1, len(settings), figsize=(4.2 * len(settings) + 1.5, height), layout="constrained",
                                    squeeze=False, sharey=True)  # fmt: skip
     for axis, setting in zip(axes[0], settings, strict=True):
         for number, row in enumerate(row for row in table["rows"] if row["setting"] == setting):
-            draw_runs(axis, list(row["curves"].values()), number, row["family"])
-        axis.set_title(setting, fontsize=10)
+            draw_runs(axis, list(row["curves"].values()), number, label(row["family"]))
+        axis.set_title(settings[setting], fontsize=10)
         axis.set_yscale("log")
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter("{x:g}")

@@ -32,13 +32,15 @@ def test_nothing_to_score():
         scoring.score([], [])
 
 
-def test_bootstrap_tells_better_from_equal_and_repeats_itself():
+@pytest.mark.parametrize("metric", ["bleu", "chrf"])
+def test_bootstrap_tells_better_from_equal_and_repeats_itself(metric):
     good = [line if index % 10 else "no" for index, line in enumerate(REFERENCES)]
     bad = [line if index % 2 else "no" for index, line in enumerate(REFERENCES)]
-    values = scoring.paired_bootstrap(bad, {"good": good, "same": bad}, REFERENCES, samples=200)
+    values = scoring.paired_bootstrap(bad, {"good": good, "same": bad}, REFERENCES, samples=200, metric=metric)
     assert values["good"] < 0.05
     assert values["same"] == 1.0
-    assert values == scoring.paired_bootstrap(bad, {"good": good, "same": bad}, REFERENCES, samples=200)
+    again = scoring.paired_bootstrap(bad, {"good": good, "same": bad}, REFERENCES, samples=200, metric=metric)
+    assert values == again
 
 
 def test_two_worthless_translations_do_not_differ():

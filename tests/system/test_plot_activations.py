@@ -67,6 +67,7 @@ def test_a_translation_model_end_to_end(translation, tmp_path):
     run(
         "--model", translation / "model", "--output", tmp_path, "--text", text / "in_domain.en",
         "--reference", text / "in_domain.de", "--compare", text / "transfer.en", "--drop-units", "--beam", 2,
+        "--max-len-a", 0.5, "--max-len-b", 4,
         "--pictures", 2, "--permutations", 20, "--batch-size", 5,
     )  # fmt: skip
     report, page = read(tmp_path)
@@ -86,13 +87,14 @@ def test_a_translation_model_end_to_end(translation, tmp_path):
     assert [(row["layer"], row["unit"]) for row in rows] == [
         (None, None), *((title, unit) for title in LAYERS for unit in range(6)),
     ]  # fmt: skip
-    translator = load_translator(translation / "model", beam=2)
+    translator = load_translator(translation / "model", beam=2, max_len_a=0.5, max_len_b=4)
     expected = score(translator.translate(read_lines(text / "in_domain.en")), read_lines(text / "in_domain.de"))
     assert (rows[0]["bleu"], rows[0]["bleu_signature"]) == (expected["bleu"], expected["bleu_signature"])
     assert rows[0]["perplexity"] == pytest.approx(math.exp(rows[0]["loss"]), rel=1e-4)
     assert len({row["loss"] for row in rows}) == len(rows)
     assert list(report["comparison"]) == LAYERS
     assert page.count("| decoder, without ") == 6 and expected["bleu_signature"] in page
+    assert "; beam 2, at most 0.5 subwords for each of the source, and 4." in page
     tables = re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE)
     assert len(tables) == 3 * 3 + 2 + 1
     assert all(len({line.count("|") for line in table.splitlines()}) == 1 for table in tables)

@@ -82,9 +82,10 @@ def difference(table, side, other):
 def test_families_are_compared_with_each_other(finished):
     table = table8.collect(finished)
     rows = {row["family"]: row["tests"]["in_domain"]["bleu"] for row in table["rows"] if row["setting"] == "single"}
-    found = difference(table, ("rims", "single"), ("lstm", "single"))["tests"]["in_domain"]
-    assert found["bleu"]["mean"] == pytest.approx(rows["rims"]["mean"] - rows["lstm"]["mean"], abs=1e-3)
-    assert found["bleu"]["std"] == pytest.approx(math.hypot(rows["rims"]["std"], rows["lstm"]["std"]), abs=1e-3)
+    measured = difference(table, ("rims", "single"), ("lstm", "single"))["tests"]["in_domain"]
+    found = measured["bleu"]
+    assert found["mean"] == pytest.approx(rows["rims"]["mean"] - rows["lstm"]["mean"], abs=1e-3)
+    assert found["std"] == pytest.approx(math.hypot(rows["rims"]["std"], rows["lstm"]["std"]), abs=1e-3)
     # Of the seeds the closest ones: the worst of the better side and the best of the other.
     worst, best = ([seed for _, seed in sorted(zip(rows[family]["values"], (1, 2), strict=True))] for family in
                    ("rims", "lstm"))  # fmt: skip
@@ -92,15 +93,18 @@ def test_families_are_compared_with_each_other(finished):
         read_lines(finished.hypothesis_file(cell, "in_domain"))
         for cell in (Cell("lstm", "single", best[-1]), Cell("rims", "single", worst[0]))
     ]
-    assert found["p_value"] == paired_bootstrap(translations[0], {"x": translations[1]}, REFERENCE, samples=50)["x"]
+    for metric, result in measured.items():
+        values = paired_bootstrap(translations[0], {"x": translations[1]}, REFERENCE, samples=50, metric=metric)
+        assert result["p_value"] == values["x"]
     assert comparisons.is_significant(found)
     text = table8.markdown(table, finished.tests)
-    starred = plus_minus(found["bleu"], "{:+.2f}") + "*"
-    assert f"| en-de | RIMs − LSTM | {starred} | {starred} | +2.39 |" in text
+    both = [f"{plus_minus(measured[metric], '{:+.2f}')}* ({measured[metric]['p_value']:.3f})" for metric in measured]
+    assert f"| en-de | RIMs − LSTM | {' | '.join([both[0]] * 2 + [both[1]] * 2)} | +2.39 |" in text
     # The same translations.
     same = difference(table, ("lstm", "single"), ("transformer", "single"))
-    assert same["tests"]["in_domain"]["p_value"] is None and same["tests"]["in_domain"]["bleu"]["mean"] == 0
-    assert "| en-de | LSTM − Transformer | +0.00 ± " in text and "| -1.57 | overlap | overlap |" in text
+    nothing = same["tests"]["in_domain"]["bleu"]
+    assert nothing["p_value"] is None and nothing["mean"] == 0
+    assert "| en-de | LSTM − Transformer | +0.00 ± " in text and "(overlap) | -1.57 |" in text
 
 
 @pytest.mark.parametrize(
@@ -113,20 +117,24 @@ def test_families_are_compared_with_each_other(finished):
         ([3.0], [4.0], True),
     ],
 )
-def test_sides_that_overlap_have_no_p_value(monkeypatch, figures, others, bootstrapped):
+@pytest.mark.parametrize("metric", ["bleu", "chrf"])
+def test_sides_that_overlap_have_no_p_value(monkeypatch, metric, figures, others, bootstrapped):
     asked = []
-    monkeypatch.setattr(
-        comparisons, "paired_bootstrap", lambda first, rest, *_, **__: asked.append((first, rest)) or {"ahead": 0.02}
-    )
-    sides = [[ScoredCell({}, {"t": {"bleu": figure}}, {"t": [str(figure)]}, {}) for figure in side]
+
+    def bootstrap(first, rest, *_, metric, **__):
+        asked.append((first, rest, metric))
+        return {"ahead": 0.02}
+
+    monkeypatch.setattr(comparisons, "paired_bootstrap", bootstrap)
+    sides = [[ScoredCell({}, {"t": {metric: figure}}, {"t": [str(figure)]}, {}) for figure in side]
              for side in (figures, others)]  # fmt: skip
-    found = comparisons.compare(*sides, "t", ["reference"], 7)
+    found = comparisons.compare(*sides, "t", metric, ["reference"], 7)
     assert found["p_value"] == (0.02 if bootstrapped else None)
     assert comparisons.is_significant(found) == bootstrapped
     if bootstrapped:
         better, worse = (figures, others) if figures[0] > others[0] else (others, figures)
-        assert asked == [([str(max(worse))], {"ahead": [str(min(better))]})]
-    assert found["bleu"]["std"] is None if len(figures) == 1 else found["bleu"]["std"] > 0
+        assert asked == [([str(max(worse))], {"ahead": [str(min(better))]}, metric)]
+    assert found["std"] is None if len(figures) == 1 else found["std"] > 0
 
 
 def test_a_difference_that_other_sentences_could_change_is_not_significant():
@@ -147,17 +155,18 @@ def test_what_a_second_pair_changes_is_told_by_family(finished):
     assert f" | {gap} | 20.37 | " in text
     single = next(row for row in table["rows"] if (row["family"], row["setting"]) == ("lstm", "single"))
     found = difference(table, ("lstm", "multitask"), ("lstm", "single"))
-    gained = found["tests"]["transfer"]
-    assert gained["bleu"]["mean"] == pytest.approx(100.0 - single["tests"]["transfer"]["bleu"]["mean"], abs=1e-3)
+    gained = found["tests"]["transfer"]["bleu"]
+    assert gained["mean"] == pytest.approx(100.0 - single["tests"]["transfer"]["bleu"]["mean"], abs=1e-3)
     assert gained["p_value"] < 0.025
-    unchanged = found["tests"]["in_domain"]
-    assert unchanged["bleu"]["mean"] == 0.0 and unchanged["p_value"] is None
+    unchanged = found["tests"]["in_domain"]["bleu"]
+    assert unchanged["mean"] == 0.0 and unchanged["p_value"] is None
     papers = [
         difference(table, (family, "multitask"), (family, "single"))["paper_bleu"] for family in finished.families
     ]
     assert papers == [0.52, -0.95, 0.03]
     line = next(line for line in text.splitlines() if line.startswith("| en-de, en-fr − en-de | LSTM |"))
-    assert f"| {plus_minus(gained['bleu'], '{:+.2f}')}* | -0.95 | overlap | " in line
+    assert f" (overlap) | {plus_minus(gained, '{:+.2f}')}* ({gained['p_value']:.3f}) | " in line
+    assert line.endswith(" | -0.95 |")
 
 
 def test_one_model_has_nothing_to_compare(finished):

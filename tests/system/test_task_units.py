@@ -1,9 +1,11 @@
 """Which units of a shared encoder serve which language: from a trained model to the table."""
 
 import json
+import statistics
 
 import pytest
 import task_units
+from files import sha256
 
 from fairseq_plugins.inspection import load_subject
 from rims_nlp.analysis import without_unit
@@ -40,7 +42,12 @@ def test_every_unit_of_the_encoder_and_every_language(root, capsys):
         assert f"| {unit} | " in text
     assert report["lines"] == 20
     assert report["languages"]["de"]["intact"] != report["languages"]["fr"]["intact"]
-    assert f"Correlation of de-fr over the units: {report['correlation']['de-fr']:.2f}." in text
+    assert list(report["correlation"]["de-fr"]) == ["encoder forward", "encoder backward"]
+    for layer, value in report["correlation"]["de-fr"].items():
+        assert f"Correlation of de-fr over the units of the {layer}: {value:.2f}." in text
+        both = ([found["without"][f"{layer}, {unit}"] for unit in range(6)] for found in report["languages"].values())
+        assert value == pytest.approx(statistics.correlation(*both), abs=1e-4)
+    assert report["checkpoint_sha256"] == sha256(root / "runs/toy/models/rims.multitask.seed1/checkpoint_best.pt")
 
 
 def test_a_figure_is_the_loss_without_that_unit(root):

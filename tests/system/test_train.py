@@ -104,7 +104,7 @@ def test_summarise_refuses_a_checkpoint_that_would_run_code(experiment):
     torch.save(Exploit(), experiment.model_dir(CELL) / "checkpoint_last.pt")
     code = (
         "import train; from experiment import *; "
-        "train.summarise(load_experiment('toy.yaml'), Cell('lstm', 'single', 1))"
+        "train.summarise(load_experiment('toy.yaml'), Cell('lstm', 'single', 1), [])"
     )
     environment = dict(os.environ, PYTHONPATH=str(toy_models.ROOT / "scripts"), TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD="1")
     result = subprocess.run([sys.executable, "-c", code], env=environment, text=True, capture_output=True)
@@ -322,9 +322,35 @@ def test_the_arguments_are_shown_for_a_shell(tmp_path, monkeypatch, capsys):
     assert train.main([*options, "--seed", "1"]) == 0
     shown = shlex.split(capsys.readouterr().out)
     assert [sys.executable, "-P", *shown] == train.train_command(load_experiment("toy.yaml"), CELL)
+    # As the help text says it: the shell takes the quotes away.
+    command = shlex.join([sys.executable, str(ROOT / "scripts/train.py"), *options, "--seed", "1"])
+    printed = subprocess.run(
+        ["sh", "-c", f"eval printf '%s\\\\n' $({command})"], stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert printed.stdout.splitlines() == shown
     assert not Path("runs").exists()
     assert train.main([*options, "--seed", "7"]) == 1
     assert "has no cell lstm.single.seed7" in capsys.readouterr().err
+
+
+def test_torchrun_trains_a_model_in_several_processes(tmp_path, monkeypatch):
+    options = ["--ddp-backend", "legacy_ddp", "--cpu", "--distributed-backend", "gloo", "--distributed-world-size", "1"]
+    toy_models.prepare(tmp_path, updates=6, families={"lstm": {"arch": "lstm_seq2seq_tiny", "options": options}})
+    monkeypatch.chdir(tmp_path)
+    launcher = ["torchrun", "--nproc-per-node", "2"]
+    train.train_cell(load_experiment("toy.yaml"), CELL, launcher)
+    directory = Path("runs/toy/models") / CELL.name
+    assert "training on 2 devices" in (directory / "train.log").read_text()
+    model = json.loads((directory / "model.json").read_text())
+    assert model["updates"] == 6 and model["command"][:4] == [*launcher, "-m"]
+    assert load_translator(directory).translate(["the cat sees the dog."]) != [""]
+
+
+def test_a_launcher_that_is_not_there(capsys):
+    with pytest.raises(SystemExit):
+        train.main(["--config", "toy.yaml", "--family", "lstm", "--setting", "single", "--seed", "1",
+                    "--launcher", "torchrum --nproc-per-node 2"])  # fmt: skip
+    assert "--launcher: there is no program 'torchrum' on the path" in capsys.readouterr().err
 
 
 def test_progress_is_shown_between_validations(tmp_path, monkeypatch, capsys):

@@ -29,11 +29,7 @@ def trained(tmp_path, monkeypatch):
         directory.mkdir(parents=True)
         model = {"arch": "rims_seq2seq_tiny", "parameters": 1234, "updates": 40, "training_seconds": 30.0 * cell.seed}
         (directory / "model.json").write_text(json.dumps(model))
-        lines = [
-            "| valid | " + json.dumps({"valid_ppl": str(value), "valid_num_updates": str(20 * number)})
-            for number, value in enumerate(PERPLEXITIES[cell.family, cell.seed], 1)
-        ]
-        (directory / "train.log").write_text("\n".join(lines) + "\n")
+        write_perplexities(experiment, cell, *map(str, PERPLEXITIES[cell.family, cell.seed]))
         experiment.trained_mark(cell).touch()
     (experiment.root / "prepared.json").write_text("{}\n")
     os.utime(experiment.root / "prepared.json", (0, 0))
@@ -45,7 +41,7 @@ def test_the_best_perplexity_of_every_model(trained, capsys):
     text = capsys.readouterr().out
     assert text == (trained.root / "validation.md").read_text()
     row = "`rims_seq2seq_tiny --lr 0.01` | 4.00 ± 1.41 | 1,234 | 40 | 45 s |"
-    assert f"| single | fast | {row}" in text
+    assert f"| en-de | fast | {row}" in text
     assert "| 7.00 ± 1.41 |" in text
     table = json.loads((trained.root / "validation.json").read_text())
     assert [row["perplexity"]["values"] for row in table["rows"]] == [[8.0, 6.0], [5.0, 3.0]]
@@ -63,6 +59,42 @@ def test_the_picture_has_a_mean_for_each_model_and_its_seeds_behind(trained, mon
     assert [3.0, 4.0] in lines.values()  # one seed
     assert axis.get_yscale() == "log"
     assert [text.get_text() for text in shown[0].legends[0].get_texts()] == ["slow", "fast"]
+
+
+def write_perplexities(experiment, cell, *values):
+    lines = [
+        "| valid | " + json.dumps({"valid_ppl": value, "valid_num_updates": str(20 * number)})
+        for number, value in enumerate(values, 1)
+    ]
+    (experiment.model_dir(cell) / "train.log").write_text("\n".join(lines) + "\n")
+
+
+def test_a_perplexity_that_is_no_number_is_left_out(trained, capsys):
+    write_perplexities(trained, Cell("fast", "single", 1), "nan", "6.0", "inf")
+    assert validation_table.main(["--config", "toy.yaml"]) == 0
+    row = json.loads((trained.root / "validation.json").read_text())["rows"][1]
+    assert row["perplexity"]["values"] == [6.0, 3.0]
+    assert row["curves"]["fast.single.seed1"] == [[40, 6.0]]
+
+
+def test_a_model_that_has_diverged_is_named(trained, capsys):
+    write_perplexities(trained, Cell("fast", "single", 1), "nan", "inf")
+    assert validation_table.main(["--config", "toy.yaml"]) == 1
+    path = trained.model_dir(Cell("fast", "single", 1)) / "train.log"
+    assert f"{path}: has no perplexity that is a number, so the training has diverged" in capsys.readouterr().err
+
+
+def test_the_legend_of_many_models_is_inside_the_picture(trained, monkeypatch):
+    shown = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: shown.append(figure))
+    table = validation_table.collect(trained)
+    table["rows"] = [{**table["rows"][0], "family": f"a_family_{number}"} for number in range(40)]
+    validation_table.draw(table, trained.root / "validation.png")
+    (figure,) = shown
+    figure.draw_without_rendering()
+    box, whole = figure.legends[0].get_window_extent(), figure.bbox
+    assert whole.y0 <= box.y0 and box.y1 <= whole.y1 and whole.x0 <= box.x0 and box.x1 <= whole.x1
+    assert len(figure.legends[0].get_texts()) == 40
 
 
 def test_a_model_that_is_not_trained_is_named(trained, capsys):
