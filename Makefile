@@ -10,6 +10,7 @@
 #                                             the same with the updates of the papers, for a GPU
 #
 # make table8_formal CORPORA=DIR              Table 8 on real text, hours; DIR has the text that the file in configs/ names
+# make table8_formal_units CORPORA=DIR        what the units of its RIMs do, minutes more
 # make table8_formal_tuning CORPORA=DIR       how its options were chosen, on the validation text
 #
 # PYTHON=...   the Python 3.11 or 3.12 to build .venv with (default: the first suitable one found)
@@ -28,7 +29,7 @@ BIN := .venv/bin
 FULL := copying copying_ablations adding adding_long programs memorisation nth_farthest wikitext2 wikitext103
 SMALL := copying_short_small $(filter-out adding_long_small wikitext103_small,$(FULL:%=%_small))
 
-.PHONY: help setup demo test check clean corpora table8_formal table8_formal_tuning $(FULL) $(SMALL)
+.PHONY: help setup demo test check clean corpora table8_formal table8_formal_units table8_formal_tuning $(FULL) $(SMALL)
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
@@ -57,6 +58,17 @@ table8_formal: corpora setup
 	@cat runs/$@/table8.md
 	@echo "These results are in runs/$@/ (table8.md, .json, .csv, .png). The report, to open in a browser:"
 	@echo "$(CURDIR)/runs/$@/report.html"
+
+RUN := runs/table8_formal
+NEWS = $(CORPORA)/newstest/newstest2013
+
+table8_formal_units: table8_formal
+	@for seed in 1 2 3; do $(BIN)/python scripts/task_units.py --model $(RUN)/models/rims.multitask.seed$$seed \
+		--text "$(NEWS).en-de.en" --reference "de=$(NEWS).en-de.de" --reference "fr=$(NEWS).en-fr.fr" --limit 1000 \
+		--output $(RUN)/units/seed$$seed || exit; done
+	@$(BIN)/python scripts/plot_activations.py --model $(RUN)/models/rims.single.seed1 --output $(RUN)/activity \
+		--text "$(NEWS).en-de.en" --reference "$(NEWS).en-de.de" --compare "$(CORPORA)/iwslt14.en-de/test.en" \
+		--drop-units --limit 300 --pictures 0 --max-len-a 1.5 --max-len-b 15
 
 table8_formal_tuning: corpora setup
 	@$(call TABLE8,validation)

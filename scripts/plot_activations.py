@@ -6,6 +6,7 @@ import argparse
 import importlib.metadata
 import itertools
 import logging
+import os
 import shlex
 import sys
 import warnings
@@ -175,7 +176,7 @@ def signature(subject: Subject, arguments: argparse.Namespace) -> dict[str, Any]
     files = [subject.path, *filter(None, (arguments.text, arguments.reference, arguments.compare))]
     return {
         "command": shlex.join(["python", "scripts/plot_activations.py", *arguments.command]),
-        "sha256": {str(file): sha256(Path(file)) for file in files},
+        "sha256": {os.path.relpath(file): sha256(Path(file)) for file in files},
         "versions": {name: importlib.metadata.version(name) for name in ("torch", "numpy", "fairseq-fixed")},
     }
 

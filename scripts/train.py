@@ -263,9 +263,7 @@ def summarise(experiment: Experiment, cell: Cell, command: list[str]) -> dict[st
         **asdict(cell),
         "parameters": int(PARAMETERS.findall(text)[-1].replace(",", "")),
         "updates": state["optimizer_history"][-1]["num_updates"],
-        "training_seconds": round(
-            float(state["extra_state"]["previous_training_time"]), 1
-        ),  # torchrun leaves a tensor
+        "training_seconds": round(float(state["extra_state"]["previous_training_time"]), 1),  # torchrun leaves a tensor
         "words_per_second": words_per_second(text),
         "best_valid_loss": min(losses, default=None),
         "checkpoint_sha256": sha256(directory / "checkpoint_best.pt"),

@@ -1,7 +1,12 @@
 """The Snakefile: which jobs it would run, and that it leaves alone what is done."""
 
+import importlib
 import os
+import re
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -89,6 +94,51 @@ def test_paths_with_spaces_are_quoted(tmp_path):
             assert words[words.index("--output") + 1].startswith("runs/my toy/scores/lstm.")
     prepare = next(words for words in commands if "prepare" in words)
     assert prepare[prepare.index("cp") + 1 :][:2] == ["my data/toy/signature.json", "runs/my toy/prepared.json.tmp"]
+
+
+def test_the_folder_of_the_text_is_quoted(tmp_path):
+    path = write_experiment(tmp_path)
+    content = yaml.safe_load(path.read_text())
+    for pair in content["data"]["pairs"].values():
+        pair["train"] = [{side: f"{{corpora}}/{name}" for side, name in pair["train"][0].items()}]
+    path.write_text(yaml.safe_dump(content))
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "scripts/Snakefile"), "--cores", "1", "-n", "-p",
+               "--config", "experiment=toy.yaml", "corpora=my corpora"]  # fmt: skip
+    result = subprocess.run(command, cwd=tmp_path, env=dict(os.environ, XDG_CACHE_HOME=str(tmp_path)), text=True,
+                            capture_output=True, check=True)  # fmt: skip
+    words = shlex.split(next(line for line in result.stdout.splitlines() if "data_prep prepare" in line))
+    assert words[words.index("--corpora") + 1] == "my corpora"
+
+
+@pytest.mark.parametrize(
+    ("target", "rule"),
+    [("table8_formal", "all"), ("table8_formal_units", "all"), ("table8_formal_tuning", "validation")],
+)
+def test_make_runs_table_8_on_the_text_that_it_is_given(target, rule, tmp_path):
+    corpora = tmp_path / "my corpora"
+    corpora.mkdir()
+    command = ["make", "-n", target, f"CORPORA={corpora}"]
+    printed = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True).stdout
+    words = shlex.split(next(line for line in printed.splitlines() if "snakemake" in line))
+    experiment = target.removesuffix("_units")
+    assert words[1:4] == ["-s", "scripts/Snakefile", rule]
+    assert words[-2:] == [f"experiment=configs/{experiment}.yaml", f"corpora={corpora}"]
+    commands = re.findall(r"scripts/(task_units|plot_activations)\.py (.*)", printed.replace("\\\n", " "))
+    assert len(commands) == (2 if target.endswith("_units") else 0)
+    for script, rest in commands:
+        arguments = shlex.split(rest.partition("||")[0])
+        module = importlib.import_module(script)
+        read = module.parse(arguments)
+        files = [read.text, *([path for _, path in read.reference] if script == "task_units" else [read.compare])]
+        assert all(Path(file).is_relative_to(corpora) for file in files)
+
+
+def test_make_asks_for_the_text():
+    result = subprocess.run(
+        ["make", "table8_formal", "CORPORA="], cwd=ROOT, text=True, capture_output=True, check=False
+    )
+    assert result.returncode == 2
+    assert "name the folder of the text: make table8_formal CORPORA=DIR" in result.stderr
 
 
 def test_a_lock_left_by_a_kill_does_not_stop_the_workflow(experiment, tmp_path):
