@@ -15,7 +15,7 @@ from typing import Any
 from cells import Cell
 from curve_chart import draw_runs
 from experiment import TranslationExperiment, load_translation
-from families import label
+from families import COLOURS, label
 from figures import duration, plus_minus, read_json, spread
 from files import write_json, write_text, written_whole
 from learning_curves import learning_curves
@@ -121,7 +121,7 @@ def draw(table: dict[str, Any], path: Path) -> None:
                                    squeeze=False, sharey=True)  # fmt: skip
     for axis, setting in zip(axes[0], settings, strict=True):
         for number, row in enumerate(row for row in table["rows"] if row["setting"] == setting):
-            draw_runs(axis, list(row["curves"].values()), number, label(row["family"]))
+            draw_runs(axis, list(row["curves"].values()), number, label(row["family"]), COLOURS.get(row["family"]))
         axis.set_title(settings[setting], fontsize=10)
         axis.set_yscale("log")
         axis.yaxis.set_major_formatter("{x:g}")

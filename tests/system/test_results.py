@@ -3,6 +3,7 @@
 import json
 import re
 
+import activity_report
 import length_table
 import pytest
 import sequence_table
@@ -45,10 +46,16 @@ def test_a_table_is_that_of_its_figures_and_of_its_experiment(path):
             assert result["paper"] == experiment.paper.get(row["family"], {}).get(column)
 
 
+def tables_of(path):
+    """The tables of a Markdown file, each as one text."""
+    found = re.findall(r"(?:^\|.*\n)+", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found and all(table.count("\n") > 2 for table in found)
+    return found
+
+
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.parent.name)
 def test_the_page_has_the_table(path, page):
-    rows = [line for line in (path.parent / "table.md").read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
-    assert len(rows) > 2 and all(row in page for row in rows)
+    assert all(f"\n\n{table}\n" in page for table in tables_of(path.parent / "table.md"))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +80,7 @@ def test_table8_is_that_of_its_figures_and_of_its_experiment(translation):
 
 
 def test_learning_rates_are_the_best_of_their_tries(translation):
-    """Of those that differ in nothing else, to one part in fifty."""
+    """Of those that differ in nothing else, to one part in fifty: as near as one seed can tell."""
     tuning = json.loads((RESULTS / "table8/tuning/validation.json").read_text(encoding="utf-8"))
     tries = {(row["arch"], *row["options"]): row["perplexity"]["mean"] for row in tuning["rows"]}
     for family in translation[1]["families"].values():
@@ -88,12 +95,31 @@ def test_learning_rates_are_the_best_of_their_tries(translation):
         assert min(map(float, rivals)) < float(rate) < max(map(float, rivals))
 
 
-def test_the_units_of_the_page_are_those_that_were_measured(page):
-    folder = RESULTS / "table8/units"
-    text = (folder / "task_units.md").read_text(encoding="utf-8")
-    assert text == task_units.markdown(json.loads((folder / "task_units.json").read_text(encoding="utf-8")))
-    rows = [line for line in text.splitlines() if line[:1] == "|"]
-    assert len(rows) > 10 and "\n".join(rows) in page
+def checkpoint(table, family, setting, seed):
+    """Hash of the model that the table has."""
+    row = next(row for row in table["rows"] if (row["family"], row["setting"]) == (family, setting))
+    return row["models"][table["seeds"].index(seed)]["checkpoint_sha256"]
+
+
+def test_the_units_of_the_page_are_those_of_the_models_in_the_table(page, translation):
+    table = translation[1]
+    for seed in table["seeds"]:
+        folder = RESULTS / f"table8/units/seed{seed}"
+        report = json.loads((folder / "task_units.json").read_text(encoding="utf-8"))
+        assert (folder / "task_units.md").read_text(encoding="utf-8") == task_units.markdown(report)
+        assert report["checkpoint_sha256"] == checkpoint(table, "rims", "multitask", seed)
+        assert f"| {seed} | {' | '.join(f'{value:.2f}' for value in report['correlation']['de-fr'].values())} |" in page
+    (units,) = tables_of(RESULTS / "table8/units/seed1/task_units.md")
+    assert f"\n\n{units}\n" in page
+
+
+def test_the_activity_is_that_of_a_model_in_the_table(translation):
+    folder = RESULTS / "table8/activity"
+    report = json.loads((folder / "activity.json").read_text(encoding="utf-8"))
+    assert (folder / "activity.md").read_text(encoding="utf-8") == activity_report.page(report)
+    assert checkpoint(translation[1], "rims", "single", 1) in report["signature"]["sha256"].values()
+    searched = translation[1]["search"]
+    assert {key: report["search"][key] for key in searched} == searched
 
 
 @pytest.mark.parametrize("name", ["table8", "tuning"])
@@ -112,9 +138,8 @@ def test_the_page_and_the_readme_have_the_tables_in_translation(page, translatio
     folder, readme = RESULTS / "table8", (ROOT / "README.md").read_text(encoding="utf-8")
     lengths = json.loads((folder / "lengths.json").read_text(encoding="utf-8"))
     assert (folder / "lengths.md").read_text(encoding="utf-8") == length_table.markdown(lengths)
-    for path in (folder / "table8.md", folder / "lengths.md", folder / "tuning/validation.md"):
-        rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
-        assert len(rows) > 2 and all(row in page for row in rows), path
+    for name in ("table8.md", "validation.md", "lengths.md", "tuning/validation.md"):
+        assert all(f"\n\n{table}\n" in page for table in tables_of(folder / name)), name
     for family in translation[0].families:
         rows = [row for row in translation[1]["rows"] if row["family"] == family]
         figures = [plus_minus(row["tests"][test]["bleu"]) for test in translation[0].tests for row in rows]

@@ -6,6 +6,7 @@ import os
 import pytest
 import validation_table
 from experiment import Cell, load_experiment
+from families import COLOURS
 from matplotlib.figure import Figure
 
 from tests.system.toy_experiment import write_experiment
@@ -67,6 +68,16 @@ def write_perplexities(experiment, cell, *values):
         for number, value in enumerate(values, 1)
     ]
     (experiment.model_dir(cell) / "train.log").write_text("\n".join(lines) + "\n")
+
+
+def test_a_family_has_the_colour_of_the_other_pictures(trained, monkeypatch):
+    shown = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: shown.append(figure))
+    table = validation_table.collect(trained)
+    table["rows"] = [{**row, "family": name} for row, name in zip(table["rows"], ("lstm", "rims"), strict=True)]
+    validation_table.draw(table, trained.root / "validation.png")
+    colours = {line.get_label(): line.get_color() for line in shown[0].axes[0].get_lines()}
+    assert (colours["LSTM"], colours["RIMs"]) == (COLOURS["lstm"], COLOURS["rims"])
 
 
 def test_a_perplexity_that_is_no_number_is_left_out(trained, capsys):
