@@ -59,6 +59,7 @@ table8_formal: corpora setup
 	@echo "These results are in runs/$@/ (table8.md, .json, .csv, .png). The report, to open in a browser:"
 	@echo "$(CURDIR)/runs/$@/report.html"
 
+# The limit of the search is that of configs/table8_formal.yaml.
 RUN := runs/table8_formal
 NEWS = $(CORPORA)/newstest/newstest2013
 

@@ -59,8 +59,8 @@ class Subject:
         form = getattr(self.task, "form", None)
         return form is not None and form.input_kind == "vectors"
 
-    def translator(self, **search: Any) -> Translator:
-        """A search with this very model; ``search`` is what :class:`~fairseq_plugins.inference.Translator` takes.
+    def translator(self, *, beam: int, batch_size: int, max_len_a: float, max_len_b: int) -> Translator:
+        """A search with this very model; what it takes is told at :class:`~fairseq_plugins.inference.Translator`.
 
         Raises:
             ValueError: if it does not translate, or has no SentencePiece model.
@@ -69,7 +69,8 @@ class Subject:
             raise ValueError(f"{self.path}: does not translate")
         if self.subwords is None:
             raise ValueError(f"{self.path}: needs its spm.model beside it to translate text")
-        return Translator(self.whole, self.task, self.subwords, pair=self.pair, **search)
+        return Translator(self.whole, self.task, self.subwords, pair=self.pair, beam=beam, batch_size=batch_size,
+                          max_len_a=max_len_a, max_len_b=max_len_b)  # fmt: skip
 
     def text_samples(
         self, lines: Sequence[str], targets: Sequence[str] | None = None, *, batch_size: int = 64

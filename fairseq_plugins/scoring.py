@@ -106,8 +106,10 @@ def paired_bootstrap(
         difference is that much larger than the average sample's. sacreBLEU fixes its seed, so it is repeatable.
 
     Raises:
-        ValueError: if a translation has another number of lines than the reference.
+        ValueError: if a translation has another number of lines than the reference, or the metric is another one.
     """
+    if metric not in BOOTSTRAPPED:
+        raise ValueError(f"metric must be one of {', '.join(BOOTSTRAPPED)}, got {metric!r}")
     for name, lines in {"the baseline": baseline, **systems}.items():
         check_line_counts(lines, references, name, "the reference")
     named: list[tuple[str, Sequence[str]]] = [

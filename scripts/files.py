@@ -45,9 +45,14 @@ def write_json(path: Path, content: Any) -> None:
     """Write a JSON file.
 
     Raises:
-        ValueError: if the content has a number that JSON does not have: NaN, or an infinite one.
+        ValueError: if the content has a number that JSON does not have, NaN or an infinite one; the message names the
+            path.
     """
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    try:
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{path}: cannot be written, a figure is NaN or infinite ({error})") from None
+    write_text(path, text + "\n")
 
 
 def sha256(path: Path) -> str:

@@ -7,6 +7,8 @@ is CORPORA in all of them. Translations and the report stay where they are.
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -18,7 +20,7 @@ from files import write_json, write_text, written_whole
 from translation_experiment import TranslationExperiment
 
 TABLES = ("table8.*", "validation.*", "lengths.*", "units/*/task_units.*", "activity/activity.*")
-TEXT = (".md", ".json", ".csv")
+WRITTEN = (".md", ".json", ".csv")
 CORPORA = "CORPORA"
 
 
@@ -34,17 +36,25 @@ def data_facts(signature: dict[str, Any], report: dict[str, Any]) -> dict[str, A
     return {key: signature[key] for key in ("identity", "versions", "seed")} | without_text(report)
 
 
+def without_folder(text: str, corpora: str) -> str:
+    """A text with CORPORA in the place of the folder's name, where that begins a path; however it was written."""
+    for name in {corpora, str(Path(corpora)), os.path.relpath(corpora), os.path.abspath(corpora)}:
+        text = re.sub(rf"(?<![\w./-]){re.escape(name.rstrip('/'))}(?=/)", CORPORA, text)
+    return text
+
+
 def input_hashes(signature: dict[str, Any], corpora: str) -> str:
     """The text that was read, in the form of ``sha256sum``; names are relative to the folder of the corpora.
 
     Raises:
         ValueError: if a file lies elsewhere.
     """
-    lines = []
+    root, lines = Path(os.path.abspath(corpora)), []
     for name, found in sorted(signature["inputs"].items()):
-        if not name.startswith(f"{corpora}/"):
+        path = Path(os.path.abspath(name))
+        if not path.is_relative_to(root):
             raise ValueError(f"the data was prepared from {name}, which is not in --corpora {corpora}; name its folder")
-        lines.append(f"{found['sha256']}  {name.removeprefix(f'{corpora}/')}\n")
+        lines.append(f"{found['sha256']}  {path.relative_to(root)}\n")
     return "".join(lines)
 
 
@@ -62,8 +72,8 @@ def publish(experiment: TranslationExperiment, corpora: str, output: Path) -> li
         raise ValueError(f"{experiment.root}: has no tables; run the workflow, it makes them")
     written = [output / path.relative_to(experiment.root) for path in sources]
     for source, target in zip(sources, written, strict=True):
-        if source.suffix in TEXT:
-            write_text(target, source.read_text(encoding="utf-8").replace(corpora, CORPORA))
+        if source.suffix in WRITTEN:
+            write_text(target, without_folder(source.read_text(encoding="utf-8"), corpora))
         else:
             with written_whole(target) as temporary:
                 shutil.copyfile(source, temporary)
@@ -81,12 +91,12 @@ def main(argv: list[str] | None = None) -> int:
         "  python scripts/publish_results.py --config configs/table8_formal.yaml --corpora DIR --output results/table8",
     )
     parser.add_argument("--config", required=True, metavar="YAML", help="experiment file whose tables are made")
-    parser.add_argument("--corpora", required=True, metavar="DIR", help="folder of the text, as it was named before")
+    parser.add_argument("--corpora", required=True, metavar="DIR", help="folder of the text that was prepared")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder of the copies")
     arguments = parser.parse_args(argv)
     try:
         experiment = load_translation(arguments.config)
-        for path in publish(experiment, arguments.corpora.rstrip("/"), arguments.output):
+        for path in publish(experiment, arguments.corpora, arguments.output):
             print(path)
     except ValueError as error:
         print(f"publish_results.py: {error}", file=sys.stderr)

@@ -77,19 +77,19 @@ def examine(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def by_layer(first: dict[str, float], second: dict[str, float]) -> dict[str, float | None]:
     """The correlation over the units of each layer and direction."""
-    layers = dict.fromkeys(name.rpartition(", ")[0] for name in first)
-    parts = {
-        layer: [{name: loss for name, loss in losses.items() if name.rpartition(", ")[0] == layer}
-                for losses in (first, second)]
-        for layer in layers
-    }  # fmt: skip
-    return {layer: correlation(*both) for layer, both in parts.items()}
+    units: dict[str, list[str]] = {}
+    for name in first:
+        units.setdefault(name.rpartition(", ")[0], []).append(name)
+    return {
+        layer: correlation([first[name] for name in names], [second[name] for name in names])
+        for layer, names in units.items()
+    }
 
 
-def correlation(first: dict[str, float], second: dict[str, float]) -> float | None:
+def correlation(first: list[float], second: list[float]) -> float | None:
     """Pearson's, of what two languages lose without each unit; None where one of them does not vary."""
     try:
-        return round(statistics.correlation(list(first.values()), list(second.values())), 4)
+        return round(statistics.correlation(first, second), 4)
     except statistics.StatisticsError:
         return None
 

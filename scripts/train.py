@@ -11,6 +11,7 @@ import fcntl
 import importlib.metadata
 import json
 import logging
+import math
 import os
 import platform
 import re
@@ -150,8 +151,18 @@ def exclusive(directory: Path) -> Iterator[int]:
 
 
 def train_command(experiment: Experiment, cell: Cell, launcher: Sequence[str] = ()) -> list[str]:
-    """The complete command line of ``fairseq-train``, started by this Python or by a launcher such as torchrun."""
-    return [*(launcher or (sys.executable, "-P")), *module_arguments(experiment, cell)]
+    """The complete command line of ``fairseq-train``, started by this Python or by a launcher such as torchrun.
+
+    Raises:
+        ValueError: if the launcher is neither beside this Python nor on the path.
+    """
+    if not launcher:
+        return [sys.executable, "-P", *module_arguments(experiment, cell)]
+    name, *options = launcher
+    program = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if program is None:
+        raise ValueError(f"--launcher: there is no program {name!r}, neither beside {sys.executable} nor on the path")
+    return [program, *options, *module_arguments(experiment, cell)]
 
 
 def module_arguments(experiment: Experiment, cell: Cell) -> list[str]:
@@ -172,7 +183,8 @@ def is_finished(log: Path) -> bool:
 def run_training(command: list[str], directory: Path, threads: int, lock: int) -> None:
     """Run ``fairseq-train``, its output appended to train.log, and show its progress.
 
-    The child holds the lock too: should this process be killed, a second one waits until the child is gone.
+    The child holds the lock too: should this process be killed, a second one waits until the child is gone. The
+    processes that a launcher starts do not: kill them before the cell is trained again.
 
     Raises:
         ValueError: if training fails; the message ends with the end of the log.
@@ -265,7 +277,7 @@ def summarise(experiment: Experiment, cell: Cell, command: list[str]) -> dict[st
         "updates": state["optimizer_history"][-1]["num_updates"],
         "training_seconds": round(float(state["extra_state"]["previous_training_time"]), 1),  # torchrun leaves a tensor
         "words_per_second": words_per_second(text),
-        "best_valid_loss": min(losses, default=None),
+        "best_valid_loss": min(filter(math.isfinite, losses), default=None),
         "checkpoint_sha256": sha256(directory / "checkpoint_best.pt"),
         "threads": experiment.threads,
         "machine": machine(),
@@ -308,7 +320,8 @@ def train_cell(experiment: Experiment, cell: Cell, launcher: Sequence[str] = ())
         launcher: what starts the training in the place of this Python, such as torchrun with its options.
 
     Raises:
-        ValueError: if the data is not prepared, the directory belongs to another recipe, or training fails.
+        ValueError: if the data is not prepared, the directory belongs to another recipe, there is no such launcher,
+            or training fails.
     """
     experiment.check_cell(cell)
     experiment.check_data(cell)
@@ -323,7 +336,7 @@ def train_cell(experiment: Experiment, cell: Cell, launcher: Sequence[str] = ())
             resumed = (directory / "checkpoint_last.pt").exists()
             print(f"{cell.name}: {'going on from checkpoint_last.pt' if resumed else 'training'}", flush=True)
             run_training(command, directory, experiment.threads, lock)
-        complete(experiment, cell, command if launcher else command[1:])
+        complete(experiment, cell, [*launcher, *module_arguments(experiment, cell)] if launcher else command[1:])
     print(f"{cell.name}: done, see {directory}", flush=True)
 
 
@@ -334,19 +347,18 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n"
         "  python scripts/train.py --config configs/demo.yaml --family rims --setting single --seed 1\n"
-        "  python scripts/train.py ... --launcher 'torchrun --nproc-per-node 2'    # one model on two GPUs",
+        "  python scripts/train.py ... --launcher 'torchrun --standalone --nproc-per-node 2'  # two GPUs",
     )
     parser.add_argument("--config", required=True, metavar="YAML", help="experiment file")
     parser.add_argument("--family", required=True, help="a key of train.families")
     parser.add_argument("--setting", required=True, help="a key of train.settings, or a data set's name")
     parser.add_argument("--seed", required=True, type=int, help="a member of train.seeds")
     parser.add_argument("--launcher", type=shlex.split, default=[], metavar="COMMAND",
-                        help="what starts the training: torchrun with its options (default: this Python)")  # fmt: skip
+                        help="what starts the training: torchrun with its options (default: this Python). The batch "
+                        "grows with its processes, --update-freq does not shrink by itself")  # fmt: skip
     parser.add_argument("--show", action="store_true",
-                        help="only print what python or a launcher takes: eval torchrun ... $(... --show)")  # fmt: skip
+                        help="print the arguments and stop; by hand: eval torchrun ... $(... --show)")  # fmt: skip
     arguments = parser.parse_args(argv)
-    if arguments.launcher and shutil.which(arguments.launcher[0]) is None:
-        parser.error(f"--launcher: there is no program {arguments.launcher[0]!r} on the path")
     cell = Cell(arguments.family, arguments.setting, arguments.seed)
     try:
         experiment = load_experiment(arguments.config)

@@ -23,19 +23,25 @@ from learning_curves import learning_curves
 LEGEND_LINE = 0.19  # inches
 MODEL_KEYS = ("arch", "parameters", "updates", "training_seconds")
 
-Curve = list[tuple[int, float]]
+Curve = list[tuple[int, float | None]]
+"""Updates and perplexity; None where that was NaN or infinite."""
 
 
-def finite_curves(experiment: TranslationExperiment) -> dict[Cell, Curve]:
-    """The learning curve of every cell, without the points at which the perplexity was no number.
+def finite(curve: Curve) -> list[tuple[int, float]]:
+    """The points that have a perplexity."""
+    return [(update, perplexity) for update, perplexity in curve if perplexity is not None]
+
+
+def read_curves(experiment: TranslationExperiment) -> dict[Cell, Curve]:
+    """The learning curve of every cell.
 
     Raises:
         ValueError: if a log is missing, or has no perplexity of the target pair that is a number.
     """
-    curves = {}
+    curves: dict[Cell, Curve] = {}
     for cell, curve in learning_curves(experiment).items():
-        curves[cell] = [point for point in curve if math.isfinite(point[1])]
-        if not curves[cell]:
+        curves[cell] = [(update, value if math.isfinite(value) else None) for update, value in curve]
+        if not finite(curves[cell]):
             raise ValueError(f"{experiment.model_dir(cell) / 'train.log'}: has no perplexity that is a number, so the "
                              "training has diverged; give the family other options")  # fmt: skip
     return curves
@@ -57,7 +63,7 @@ def table_row(
         "pairs": experiment.settings[setting],
         "arch": models[0]["arch"],
         "options": experiment.families[family]["options"],
-        "perplexity": spread([min(perplexity for _, perplexity in curves[cell]) for cell in cells]),
+        "perplexity": spread([min(perplexity for _, perplexity in finite(curves[cell])) for cell in cells]),
         "parameters": models[0]["parameters"],
         "updates": spread([model["updates"] for model in models]),
         "training_seconds": spread([model["training_seconds"] for model in models]),
@@ -67,7 +73,7 @@ def table_row(
 
 def collect(experiment: TranslationExperiment) -> dict[str, Any]:
     """Everything the table shows, as it goes to validation.json."""
-    curves = finite_curves(experiment)
+    curves = read_curves(experiment)
     return {
         "experiment": experiment.name,
         "target_pair": experiment.target_pair,
@@ -96,12 +102,18 @@ def markdown(table: dict[str, Any]) -> str:
             duration(row["training_seconds"]["mean"]),
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    broken = [
+        f"{label(row['family'])} ({', '.join(row['pairs'])})"
+        for row in table["rows"]
+        if any(perplexity is None for curve in row["curves"].values() for _, perplexity in curve)
+    ]
     notes = [
         f"valid ppl: the lowest perplexity of a subword of the validation text, {table['target_pair']}; "
         f"{'mean ± standard deviation over the seeds' if len(table['seeds']) > 1 else 'one seed'}, "
         f"{', '.join(map(str, table['seeds']))}.",
         f"Options of all: `{shlex.join(table['options'])}`.",
         "training: wall time, validation included.",
+        *([f"NaN or infinite at some validations, which do not count: {', '.join(broken)}."] if broken else []),
     ]
     return "\n".join(
         [f"# {table['experiment']}, on the validation text", "", *lines, "", *(f"- {n}" for n in notes), ""]
@@ -121,7 +133,13 @@ def draw(table: dict[str, Any], path: Path) -> None:
                                    squeeze=False, sharey=True)  # fmt: skip
     for axis, setting in zip(axes[0], settings, strict=True):
         for number, row in enumerate(row for row in table["rows"] if row["setting"] == setting):
-            draw_runs(axis, list(row["curves"].values()), number, label(row["family"]), COLOURS.get(row["family"]))
+            draw_runs(
+                axis,
+                [finite(curve) for curve in row["curves"].values()],
+                number,
+                label(row["family"]),
+                COLOURS.get(row["family"]),
+            )
         axis.set_title(settings[setting], fontsize=10)
         axis.set_yscale("log")
         axis.yaxis.set_major_formatter("{x:g}")

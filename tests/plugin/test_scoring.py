@@ -47,6 +47,11 @@ def test_two_worthless_translations_do_not_differ():
     assert scoring.paired_bootstrap(["x"] * 20, {"other": ["y"] * 20}, REFERENCES, samples=50) == {"other": 1.0}
 
 
+def test_bootstrap_refuses_a_metric_that_it_does_not_know():
+    with pytest.raises(ValueError, match="metric must be one of bleu, chrf, got 'ter'"):
+        scoring.paired_bootstrap(REFERENCES, {"other": REFERENCES}, REFERENCES, metric="ter")
+
+
 def test_bootstrap_refuses_a_short_translation():
     with pytest.raises(ValueError, match="other has 19 lines but the reference has 20"):
         scoring.paired_bootstrap(REFERENCES, {"other": REFERENCES[1:]}, REFERENCES)

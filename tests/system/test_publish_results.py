@@ -60,6 +60,21 @@ def test_figures_and_hashes_and_no_text(measured, tmp_path, capsys):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("named", ["../my corpora", "../my corpora//", "../x/../my corpora", "absolute"])
+def test_the_folder_is_the_same_however_it_is_named(measured, tmp_path, named):
+    named = str(tmp_path.parent / "my corpora") if named == "absolute" else named
+    assert publish("--corpora", named) == 0
+    assert (tmp_path / "out/table8.md").read_text() == "from CORPORA/news.de\n"
+    assert (tmp_path / "out/inputs.sha256").read_text() == "34  a/talks.en\n12  news.en\n"
+
+
+def test_only_the_beginning_of_a_path_is_replaced():
+    text = '"data": 1, "x": "data/news.en", --text data/news.de, de=data/news.de, my/data/x, metadata/y'
+    assert publish_results.without_folder(text, "data") == (
+        '"data": 1, "x": "CORPORA/news.en", --text CORPORA/news.de, de=CORPORA/news.de, my/data/x, metadata/y'
+    )
+
+
 def test_text_of_another_folder_is_refused(measured, tmp_path, capsys):
     assert publish("--corpora", "elsewhere") == 1
     assert "prepared from ../my corpora/a/talks.en, which is not in --corpora elsewhere" in capsys.readouterr().err

@@ -66,10 +66,10 @@ def test_a_figure_is_the_loss_without_that_unit(root):
 
 
 def test_correlation():
-    first = {"a": 0.1, "b": 0.2, "c": 0.4}
-    assert task_units.correlation(first, {name: 3 * value + 1 for name, value in first.items()}) == 1.0
-    assert task_units.correlation(first, {name: -value for name, value in first.items()}) == -1.0
-    assert task_units.correlation(first, dict.fromkeys(first, 0.0)) is None
+    first = [0.1, 0.2, 0.4]
+    assert task_units.correlation(first, [3 * value + 1 for value in first]) == 1.0
+    assert task_units.correlation(first, [-value for value in first]) == -1.0
+    assert task_units.correlation(first, [0.0, 0.0, 0.0]) is None
 
 
 @pytest.mark.parametrize(

@@ -337,20 +337,29 @@ def test_torchrun_trains_a_model_in_several_processes(tmp_path, monkeypatch):
     options = ["--ddp-backend", "legacy_ddp", "--cpu", "--distributed-backend", "gloo", "--distributed-world-size", "1"]
     toy_models.prepare(tmp_path, updates=6, families={"lstm": {"arch": "lstm_seq2seq_tiny", "options": options}})
     monkeypatch.chdir(tmp_path)
-    launcher = ["torchrun", "--nproc-per-node", "2"]
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # without the environment's own programs, which need not be on it
+    launcher = ["torchrun", "--standalone", "--nproc-per-node", "2"]
     train.train_cell(load_experiment("toy.yaml"), CELL, launcher)
     directory = Path("runs/toy/models") / CELL.name
     assert "training on 2 devices" in (directory / "train.log").read_text()
     model = json.loads((directory / "model.json").read_text())
-    assert model["updates"] == 6 and model["command"][:4] == [*launcher, "-m"]
+    assert model["updates"] == 6 and model["command"][:5] == [*launcher, "-m"]
     assert load_translator(directory).translate(["the cat sees the dog."]) != [""]
 
 
-def test_a_launcher_that_is_not_there(capsys):
-    with pytest.raises(SystemExit):
-        train.main(["--config", "toy.yaml", "--family", "lstm", "--setting", "single", "--seed", "1",
-                    "--launcher", "torchrum --nproc-per-node 2"])  # fmt: skip
-    assert "--launcher: there is no program 'torchrum' on the path" in capsys.readouterr().err
+def test_a_launcher_that_is_not_there(experiment):
+    with pytest.raises(ValueError, match=r"--launcher: there is no program 'torchrum', neither beside .* nor on the"):
+        train.train_cell(experiment, CELL, ["torchrum", "--nproc-per-node", "2"])
+
+
+def test_a_loss_that_is_no_number_does_not_stop_a_cell_from_being_finished(experiment):
+    train.train_cell(experiment, CELL)
+    directory = experiment.model_dir(CELL)
+    with open(directory / "train.log", "a") as log:
+        log.write('x | INFO | valid | {"valid_loss": "nan", "valid_num_updates": "99"}\n')
+    losses = [float(values["valid_loss"]) for stage, values in train.parse_log((directory / "train.log").read_text())
+              if stage == "valid"]  # fmt: skip
+    assert train.summarise(experiment, CELL, [])["best_valid_loss"] == min(losses[:-1])
 
 
 def test_progress_is_shown_between_validations(tmp_path, monkeypatch, capsys):

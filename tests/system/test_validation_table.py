@@ -85,7 +85,8 @@ def test_a_perplexity_that_is_no_number_is_left_out(trained, capsys):
     assert validation_table.main(["--config", "toy.yaml"]) == 0
     row = json.loads((trained.root / "validation.json").read_text())["rows"][1]
     assert row["perplexity"]["values"] == [6.0, 3.0]
-    assert row["curves"]["fast.single.seed1"] == [[40, 6.0]]
+    assert row["curves"]["fast.single.seed1"] == [[20, None], [40, 6.0], [60, None]]
+    assert "- NaN or infinite at some validations, which do not count: fast (en-de)." in capsys.readouterr().out
 
 
 def test_a_model_that_has_diverged_is_named(trained, capsys):
