@@ -48,7 +48,8 @@ $(FULL) $(SMALL): setup
 	@echo "These results are in runs/$@/ (table.md, .json, .csv, .png; pictures of the units in activations/)."
 
 corpora:
-	@test -d "$(CORPORA)" || { echo "name the folder of the text: make table8_formal CORPORA=DIR" >&2; exit 2; }
+	@test -d "$(CORPORA)" || { echo "$(or $(CORPORA),CORPORA is not given): no such folder; name that of the text:" \
+		"make $(MAKECMDGOALS) CORPORA=DIR" >&2; exit 2; }
 
 TABLE8 = $(BIN)/snakemake -s scripts/Snakefile $(1) --cores $(CORES) \
 	--config experiment=configs/$@.yaml corpora="$(CORPORA)"

@@ -247,8 +247,8 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n"
         "  python scripts/report.py --config configs/demo.yaml\n"
-        "  python scripts/report.py --config configs/formal_small.yaml --sentences 3000 --examples 30\n"
-        "  python scripts/report.py --config configs/formal_small.yaml --sentences 0 --examples 0  # no text",
+        "  python scripts/report.py --config configs/table8_formal.yaml --sentences 3000 --examples 30\n"
+        "  python scripts/report.py --config configs/table8_formal.yaml --sentences 0 --examples 0  # no text",
     )
     parser.add_argument("--config", required=True, metavar="YAML",
                         help="experiment file; its table must be made. Translations, units and attention are those of "

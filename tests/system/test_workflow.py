@@ -133,12 +133,12 @@ def test_make_runs_table_8_on_the_text_that_it_is_given(target, rule, tmp_path):
         assert all(Path(file).is_relative_to(corpora) for file in files)
 
 
-def test_make_asks_for_the_text():
-    result = subprocess.run(
-        ["make", "table8_formal", "CORPORA="], cwd=ROOT, text=True, capture_output=True, check=False
-    )
+@pytest.mark.parametrize("target", ["table8_formal", "table8_formal_tuning", "table8_formal_units"])
+@pytest.mark.parametrize(("given", "named"), [("", "CORPORA is not given"), ("no such", "no such")])
+def test_make_asks_for_the_text(target, given, named):
+    result = subprocess.run(["make", target, f"CORPORA={given}"], cwd=ROOT, text=True, capture_output=True, check=False)
     assert result.returncode == 2
-    assert "name the folder of the text: make table8_formal CORPORA=DIR" in result.stderr
+    assert f"{named}: no such folder; name that of the text: make {target} CORPORA=DIR\n" in result.stderr
 
 
 def test_a_lock_left_by_a_kill_does_not_stop_the_workflow(experiment, tmp_path):
