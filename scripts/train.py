@@ -255,8 +255,8 @@ def words_per_second(text: str) -> float | None:
     return round(statistics.median(found), 1) if found else None
 
 
-def summarise(experiment: Experiment, cell: Cell, command: list[str]) -> dict[str, Any]:
-    """The content of model.json, of a model that this command has trained.
+def summarise(experiment: Experiment, cell: Cell, launcher: Sequence[str] = ()) -> dict[str, Any]:
+    """The content of model.json, of a model that was started as :func:`train_command` says.
 
     Training time and updates are read from the last checkpoint, which adds up over every resumption: it is the wall
     time in seconds that led to this model, validation included, work lost in a kill left out.
@@ -268,6 +268,7 @@ def summarise(experiment: Experiment, cell: Cell, command: list[str]) -> dict[st
     directory = experiment.model_dir(cell)
     text = (directory / "train.log").read_text(encoding="utf-8", errors="replace")
     state = checkpoint_utils.load_checkpoint_to_cpu(str(directory / "checkpoint_last.pt"))
+    command = [*(launcher or ["-P"]), *module_arguments(experiment, cell)]  # no folder of this machine
     losses = [float(values["valid_loss"]) for stage, values in parse_log(text) if stage == "valid"]
     return {
         "arch": experiment.architecture(cell),
@@ -298,7 +299,7 @@ def machine() -> str:
     return ", ".join([f"{processor()}, {cores()} cores", *devices])
 
 
-def complete(experiment: Experiment, cell: Cell, command: list[str]) -> None:
+def complete(experiment: Experiment, cell: Cell, launcher: Sequence[str]) -> None:
     """Copy what the model needs beside the checkpoints, and write model.json as the mark of a finished cell."""
     directory = experiment.model_dir(cell)
     for path in experiment.companions(cell):
@@ -308,7 +309,7 @@ def complete(experiment: Experiment, cell: Cell, command: list[str]) -> None:
         path.unlink()
     if not (directory / "checkpoint_best.pt").exists():
         raise ValueError(f"{directory}: training left no checkpoint_best.pt; does the experiment disable validation?")
-    write_json(directory / "model.json", summarise(experiment, cell, command))
+    write_json(directory / "model.json", summarise(experiment, cell, launcher))
 
 
 def train_cell(experiment: Experiment, cell: Cell, launcher: Sequence[str] = ()) -> None:
@@ -336,7 +337,7 @@ def train_cell(experiment: Experiment, cell: Cell, launcher: Sequence[str] = ())
             resumed = (directory / "checkpoint_last.pt").exists()
             print(f"{cell.name}: {'going on from checkpoint_last.pt' if resumed else 'training'}", flush=True)
             run_training(command, directory, experiment.threads, lock)
-        complete(experiment, cell, [*launcher, *module_arguments(experiment, cell)] if launcher else command[1:])
+        complete(experiment, cell, launcher)
     print(f"{cell.name}: done, see {directory}", flush=True)
 
 

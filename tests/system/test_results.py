@@ -83,7 +83,7 @@ def test_learning_rates_are_the_best_of_their_tries(translation):
     """Of those that differ in nothing else, to one part in fifty: as near as one seed can tell."""
     tuning = json.loads((RESULTS / "table8/tuning/validation.json").read_text(encoding="utf-8"))
     tries = {(row["arch"], *row["options"]): row["perplexity"]["mean"] for row in tuning["rows"]}
-    for family in translation[1]["families"].values():
+    for member, family in translation[1]["families"].items():
         name, rate, *others = family["options"]
         assert name == "--lr"
         rivals = {
@@ -91,7 +91,9 @@ def test_learning_rates_are_the_best_of_their_tries(translation):
             for options, perplexity in tries.items()
             if (options[0], list(options[3:])) == (family["arch"], others)
         }
-        assert len(rivals) >= 3 and rivals[rate] <= 1.02 * min(rivals.values())
+        # The fourth try of the RIMs has diverged, so it has no row.
+        assert len(rivals) >= (3 if member == "rims" else 4)
+        assert rivals[rate] <= 1.02 * min(rivals.values())
         assert min(map(float, rivals)) < float(rate) < max(map(float, rivals))
 
 

@@ -104,7 +104,7 @@ def test_summarise_refuses_a_checkpoint_that_would_run_code(experiment):
     torch.save(Exploit(), experiment.model_dir(CELL) / "checkpoint_last.pt")
     code = (
         "import train; from experiment import *; "
-        "train.summarise(load_experiment('toy.yaml'), Cell('lstm', 'single', 1), [])"
+        "train.summarise(load_experiment('toy.yaml'), Cell('lstm', 'single', 1))"
     )
     environment = dict(os.environ, PYTHONPATH=str(toy_models.ROOT / "scripts"), TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD="1")
     result = subprocess.run([sys.executable, "-c", code], env=environment, text=True, capture_output=True)
@@ -359,7 +359,7 @@ def test_a_loss_that_is_no_number_does_not_stop_a_cell_from_being_finished(exper
         log.write('x | INFO | valid | {"valid_loss": "nan", "valid_num_updates": "99"}\n')
     losses = [float(values["valid_loss"]) for stage, values in train.parse_log((directory / "train.log").read_text())
               if stage == "valid"]  # fmt: skip
-    assert train.summarise(experiment, CELL, [])["best_valid_loss"] == min(losses[:-1])
+    assert train.summarise(experiment, CELL)["best_valid_loss"] == min(losses[:-1])
 
 
 def test_progress_is_shown_between_validations(tmp_path, monkeypatch, capsys):

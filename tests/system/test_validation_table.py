@@ -37,6 +37,14 @@ def trained(tmp_path, monkeypatch):
     return experiment
 
 
+@pytest.fixture
+def shown(monkeypatch):
+    """The pictures, instead of their files."""
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: figures.append(figure))
+    return figures
+
+
 def test_the_best_perplexity_of_every_model(trained, capsys):
     assert validation_table.main(["--config", "toy.yaml"]) == 0
     text = capsys.readouterr().out
@@ -49,9 +57,7 @@ def test_the_best_perplexity_of_every_model(trained, capsys):
     assert table["rows"][1]["curves"]["fast.single.seed2"] == [[20, 3.0], [40, 4.0]]
 
 
-def test_the_picture_has_a_mean_for_each_model_and_its_seeds_behind(trained, monkeypatch):
-    shown = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: shown.append(figure))
+def test_the_picture_has_a_mean_for_each_model_and_its_seeds_behind(trained, shown):
     validation_table.write_tables(trained)
     (axis,) = shown[0].axes
     lines = {line.get_label(): list(line.get_ydata()) for line in axis.get_lines()}
@@ -70,9 +76,7 @@ def write_perplexities(experiment, cell, *values):
     (experiment.model_dir(cell) / "train.log").write_text("\n".join(lines) + "\n")
 
 
-def test_a_family_has_the_colour_of_the_other_pictures(trained, monkeypatch):
-    shown = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: shown.append(figure))
+def test_a_family_has_the_colour_of_the_other_pictures(trained, shown):
     table = validation_table.collect(trained)
     table["rows"] = [{**row, "family": name} for row, name in zip(table["rows"], ("lstm", "rims"), strict=True)]
     validation_table.draw(table, trained.root / "validation.png")
@@ -96,9 +100,7 @@ def test_a_model_that_has_diverged_is_named(trained, capsys):
     assert f"{path}: has no perplexity that is a number, so the training has diverged" in capsys.readouterr().err
 
 
-def test_the_legend_of_many_models_is_inside_the_picture(trained, monkeypatch):
-    shown = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **options: shown.append(figure))
+def test_the_legend_of_many_models_is_inside_the_picture(trained, shown):
     table = validation_table.collect(trained)
     table["rows"] = [{**table["rows"][0], "family": f"a_family_{number}"} for number in range(40)]
     validation_table.draw(table, trained.root / "validation.png")

@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -102,11 +101,10 @@ def test_the_folder_of_the_text_is_quoted(tmp_path):
     for pair in content["data"]["pairs"].values():
         pair["train"] = [{side: f"{{corpora}}/{name}" for side, name in pair["train"][0].items()}]
     path.write_text(yaml.safe_dump(content))
-    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "scripts/Snakefile"), "--cores", "1", "-n", "-p",
-               "--config", "experiment=toy.yaml", "corpora=my corpora"]  # fmt: skip
-    result = subprocess.run(command, cwd=tmp_path, env=dict(os.environ, XDG_CACHE_HOME=str(tmp_path)), text=True,
-                            capture_output=True, check=True)  # fmt: skip
-    words = shlex.split(next(line for line in result.stdout.splitlines() if "data_prep prepare" in line))
+    options = ["-n", "-p", "--config", "experiment=toy.yaml", "corpora=my corpora"]
+    status, output = snakemake(tmp_path, *options, experiment=None)
+    assert status == 0, output
+    words = shlex.split(next(line for line in output.splitlines() if "data_prep prepare" in line))
     assert words[words.index("--corpora") + 1] == "my corpora"
 
 
